@@ -1,0 +1,130 @@
+"""CONTRACT: the catalogue of indicators, and their values (topic ``crossdesk.indicators``).
+
+An indicator is the facts of one measure over one rolling window, for one department or one ordered pair. To add one,
+add one entry to :data:`INDICATORS`. A window is (floor5(as_of) - length, as_of]: floor5 to five minutes; a fact belongs
+to it by ``counts_at``, and a running one to every window where the aggregation says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import msgspec
+from msgspec import Struct
+
+HOUR_US = 3_600_000_000
+FLOOR_US = 300_000_000
+WINDOWS: Mapping[str, int] = {"1h": HOUR_US, "24h": 24 * HOUR_US, "7d": 168 * HOUR_US, "28d": 672 * HOUR_US}
+HORIZON_US = max(WINDOWS.values())
+
+
+class Aggregation(Enum):
+    """How the facts of a window become one value. The interval is always 95 %.
+
+    ``attainment``: met / (met + missed), Wilson interval. ``p50``, ``p90``: Kaplan-Meier over business time, what still runs
+    is censored at ``as_of``, Greenwood interval. ``count``: facts in the window. ``cases``: distinct cases with a fact in the
+    window. ``running``: facts that run at ``as_of`` (no window). ``total``: sum of business time. ``share``: facts with
+    ``outcome`` / all determined facts of the measure, Wilson interval.
+    """
+
+    attainment = "attainment"
+    p50 = "p50"
+    p90 = "p90"
+    count = "count"
+    cases = "cases"
+    running = "running"
+    total = "total"
+    share = "share"
+
+
+class Indicator(Struct, frozen=True):
+    """``name`` ends in its unit, as Prometheus wants it. ``pairs``: also for each ordered pair (counterpart -> department)."""
+
+    name: str
+    measure: str
+    aggregation: Aggregation
+    question: str
+    pairs: bool = False
+    outcome: str = ""
+
+    @property
+    def unit(self) -> str:
+        return self.name.rsplit("_", 1)[1]
+
+
+def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -> tuple[Indicator, ...]:
+    """The indicators that every duration has."""
+    kept = Indicator(
+        f"{measure}_attainment_ratio", measure, Aggregation.attainment, f"How often is {what} in time?", pairs
+    )
+    return (
+        *((kept,) if norm else ()),
+        Indicator(f"{measure}_p50_seconds", measure, Aggregation.p50, f"How long is {what}, typically?", pairs),
+        Indicator(f"{measure}_p90_seconds", measure, Aggregation.p90, f"How long is {what} for one in ten?", pairs),
+        Indicator(f"{measure}_count", measure, Aggregation.count, f"How many of {what} were determined?", pairs),
+        Indicator(f"{measure}_running_count", measure, Aggregation.running, f"How many of {what} run now?", pairs),
+    )
+
+
+WAITING = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
+
+INDICATORS: tuple[Indicator, ...] = (
+    *_clock("first_response", "the wait for a first answer", pairs=True),
+    *_clock("next_response", "the wait for the next answer"),
+    *_clock("longest_silence", "the longest silence of a case", norm=False),
+    *_clock("first_resolution", "the way to a first solution", norm=False),
+    *_clock("resolution", "the way to the last solution", pairs=True),
+    *_clock("acceptance", "the wait for a hand-over to be taken up", pairs=True),
+    *_clock("ownership", "the time a department holds a case", norm=False),
+    *_clock("orphan", "the time nobody owns a case", norm=False),
+    Indicator(
+        "reopening_share_ratio",
+        "reopening",
+        Aggregation.share,
+        "How many solutions do not hold?",
+        outcome="missed",
+    ),
+    Indicator("ping_pong_count", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
+    Indicator("ping_pong_cases_count", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
+    *(
+        Indicator(f"waiting_{who}_seconds", f"waiting_{who}", Aggregation.total, f"How long did cases wait: {who}?")
+        for who in WAITING
+    ),
+)
+
+BY_NAME: Mapping[str, Indicator] = {i.name: i for i in INDICATORS}
+
+
+class IndicatorValue(Struct, array_like=True, frozen=True, gc=False, kw_only=True):
+    """The latest value. ``value`` is None when there is nothing to say; times are seconds here, as Prometheus wants them.
+
+    ``n`` facts stand behind it; ``low`` and ``high`` bound it at 95 % (None: not bounded). ``counterpart`` is empty for a
+    department's own. ``beyond``: the percentile lies beyond the largest observed, which is ``value``. ``offset`` is that of
+    the last fact record behind it: readers keep the highest.
+    """
+
+    indicator: str
+    department: str
+    counterpart: str
+    window: str
+    as_of: int
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    beyond: bool = False
+    offset: int = 0
+
+
+_decoder = msgspec.msgpack.Decoder(IndicatorValue)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def decode(record: bytes) -> IndicatorValue:
+    value: IndicatorValue = _decoder.decode(record)
+    return value
+
+
+def encode(value: IndicatorValue) -> bytes:
+    return _encoder.encode(value)
