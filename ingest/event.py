@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 TYPE_PREFIX = "crossdesk."
 MAX_RECORD_BYTES = 1 << 20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMESPACE = uuid.UUID("6f9c3a52-6a0b-5d7e-9a43-0c8a5f2c1d10")
 
 
@@ -41,6 +42,8 @@ class Waiting(StrEnum):
 
 Name = Annotated[str, Meta(max_length=512)]
 Key = Annotated[str, Meta(min_length=1, max_length=512)]
+Source = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[^/\\x00]+$")]
+Subject = Annotated[str, Meta(min_length=1, max_length=512, pattern="^[^\\x00]+$")]
 Instant = Annotated[datetime, Meta(tz=True)]
 Score = Annotated[int, Meta(ge=0, le=10)]
 
@@ -54,8 +57,8 @@ class Envelope(Struct, tag_field="type", kw_only=True, frozen=True, omit_default
     """
 
     id: Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-    source: Key
-    subject: Key
+    source: Source
+    subject: Subject
     time: Instant
     specversion: Annotated[str, Meta(pattern=r"^1\.0$")]
     sequence: Annotated[int, Meta(ge=0)] = 0
@@ -441,6 +444,11 @@ class Unreadable(ValueError):
 def event_id(source: str, native: str, ordinal: int = 0) -> str:
     """The id of the ``ordinal``-th event made of the source's change ``native``: the same by every way in, on every host."""
     return str(uuid.uuid5(NAMESPACE, f"{source}\x1f{native}\x1f{ordinal}"))
+
+
+def instant(microseconds: int) -> datetime:
+    """UTC microseconds since 1970 as the instant of an event."""
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def decode(record: bytes) -> Record:

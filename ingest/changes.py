@@ -1,0 +1,286 @@
+"""From the rows of one case to its events, pure: each row is a snapshot, what differs from the one before happened.
+
+The ordinal of an event is that of its kind, in `ORDINALS`: one row makes at most one event of a kind, so that a change
+in how rows are translated renumbers nothing. A value that is missing is never a change.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from ingest.event import (
+    Actor,
+    AskedRequester,
+    CaseEvent,
+    Claimed,
+    Classified,
+    ClassifiedData,
+    Closed,
+    Created,
+    CreatedData,
+    Noted,
+    Paused,
+    PausedData,
+    Payload,
+    Reopened,
+    RequesterReplied,
+    Resumed,
+    Routed,
+    RoutedData,
+    Solved,
+    event_id,
+)
+from ingest.mapping import EVENTS, LogMapping, Means
+
+ORDINALS = {
+    "created": 0,
+    "resumed": 1,
+    "reopened": 2,
+    "classified": 3,
+    "routed": 4,
+    "claimed": 5,
+    "asked_requester": 6,
+    "paused": 7,
+    "requester_replied": 8,
+    "noted": 9,
+    "solved": 10,
+    "closed": 11,
+    "replied": 12,
+    "bot_replied": 13,
+    "promised": 14,
+    "promise_accepted": 15,
+    "delivered": 16,
+    "need_by": 17,
+    "merged": 18,
+    "unmerged": 19,
+    "child_linked": 20,
+    "deleted": 21,
+    "restored": 22,
+    "excluded": 23,
+    "thanked": 24,
+}
+"""Also the order of the events of one row (who takes a case and solves it in one row did so in this order). Only add."""
+
+_ORDINAL_OF = {EVENTS[name]: ordinal for name, ordinal in ORDINALS.items()}
+_PER_ORDER, _PER_ROW = 1 << 16, 1 << 5
+_LAST_TIE = _PER_ORDER // _PER_ROW - 1
+_DONE = (Means.solved, Means.closed)
+_BY_ITS_KIND = {
+    Created: Actor.requester,
+    EVENTS["requester_replied"]: Actor.requester,
+    EVENTS["bot_replied"]: Actor.provider_bot,
+}
+_MESSAGE_OF = {
+    Actor.requester: "requester_replied",
+    Actor.provider_bot: "bot_replied",
+    Actor.system: "bot_replied",
+}
+
+
+class State(Struct, frozen=True):
+    means: Means
+    pause: PausedData | None = None
+    asks: bool = False
+
+
+OPEN = State(Means.open)
+
+
+class Row(Struct, gc=False, kw_only=True):
+    """One row as read: pseudonyms instead of persons, instants instead of texts; "" and None are missing."""
+
+    line: int
+    subject: str
+    native: str
+    time: datetime
+    order: tuple[int, ...] = ()
+    actor: Actor = Actor.provider_human
+    who: str = ""
+    created: datetime | None = None
+    requester: str = ""
+    requester_group: str = ""
+    group: str = ""
+    assignee: str = ""
+    service: str = ""
+    priority: str = ""
+    channel: str = ""
+    state: State | None = None
+    kind: str = ""
+    data: Payload | None = None
+
+
+def in_order(row: Row) -> tuple[datetime, tuple[int, ...], int]:
+    return row.time, row.order, row.line
+
+
+class Case:
+    """What is known of one case so far; `step` takes its rows in order."""
+
+    def __init__(self, source: str, mapping: LogMapping) -> None:
+        self._source = source
+        self._automatic = mapping.automatic_close
+        events = mapping.events.values.values() if mapping.events else ()
+        self._created_by_row = any(happening.type == "created" for happening in events)
+        self._snapshots_only = mapping.events is None
+        self._actor_known = mapping.actor is not None
+        self._last: Row | None = None
+        self._tie = 0
+        self._sequence = 0
+        self._made: list[CaseEvent] = []
+        self._state = OPEN
+        self._group = self._assignee = self._service = self._priority = self._channel = ""
+        self._claimed = False
+        self._last_touch_when_solved: datetime | None = None
+
+    def step(self, row: Row) -> list[CaseEvent]:
+        """The events of the next row."""
+        first = self._last is None
+        self._made = []
+        self._number(row)
+        asked = row.time
+        if first:
+            asked = min(row.created or row.time, row.time)  # a case that was touched had been opened
+            self._create(row, asked)
+        else:
+            self._classify(row)
+        self._remember(row)
+        routed = self._route(row, asked)
+        self._assign(row)
+        if row.state is not None and row.state is not self._state:
+            self._enter(row, row.state, for_others=routed and not first)
+        if row.kind:
+            self._happen(row)
+        elif self._snapshots_only and not first and not self._made:
+            self._work(row)
+        if self._state.means is Means.solved:
+            self._last_touch_when_solved = row.time
+        self._last = row
+        return self._made
+
+    def _make(
+        self,
+        kind: Any,
+        row: Row,
+        data: Payload | None = None,
+        *,
+        at: datetime | None = None,
+        actor: Actor | None = None,
+        who: str | None = None,
+    ) -> None:
+        ordinal = _ORDINAL_OF[kind]
+        fields = {} if data is None else {"data": data}
+        self._made.append(
+            kind(
+                id=event_id(self._source, row.native, ordinal),
+                source=self._source,
+                subject=row.subject,
+                time=row.time if at is None else at,
+                specversion="1.0",
+                sequence=self._sequence + ordinal,
+                actor=row.actor if actor is None else actor,
+                who=row.who if who is None else who,
+                **fields,
+            )
+        )
+
+    def _number(self, row: Row) -> None:
+        """A sequence is order · 65,536 + rank among the rows of one instant and order · 32 + ordinal."""
+        order = row.order[0] if row.order else 0
+        last = self._last
+        tied = last is not None and last.time == row.time and last.order[:1] == row.order[:1]
+        self._tie = min(self._tie + 1, _LAST_TIE) if tied else 0
+        self._sequence = order * _PER_ORDER + self._tie * _PER_ROW
+
+    def _create(self, row: Row, asked: datetime) -> None:
+        if self._created_by_row:
+            return
+        data = CreatedData(
+            requester=row.requester,
+            requester_group=row.requester_group,
+            service=row.service,
+            priority=row.priority,
+            channel=row.channel,
+        )
+        self._make(Created, row, data, at=asked, actor=Actor.requester, who=row.requester)
+
+    def _classify(self, row: Row) -> None:
+        service = row.service if row.service != self._service else ""
+        priority = row.priority if row.priority != self._priority else ""
+        channel = row.channel if row.channel != self._channel else ""
+        if service or priority or channel:
+            self._make(Classified, row, ClassifiedData(service=service, priority=priority, channel=channel))
+
+    def _remember(self, row: Row) -> None:
+        self._service = row.service or self._service
+        self._priority = row.priority or self._priority
+        self._channel = row.channel or self._channel
+
+    def _route(self, row: Row, at: datetime) -> bool:
+        """A new group begins with nobody, unless the row names the person. The first row's group was there when asked."""
+        if not row.group or row.group == self._group:
+            return False
+        self._group = row.group
+        self._claimed = False
+        if not row.assignee:
+            self._assignee = ""
+        self._make(Routed, row, RoutedData(group=row.group), at=at)
+        return True
+
+    def _assign(self, row: Row) -> None:
+        if row.assignee and row.assignee != self._assignee:
+            self._assignee = row.assignee
+            self._claimed = True
+            self._make(Claimed, row, who=row.assignee)
+
+    def _enter(self, row: Row, state: State, *, for_others: bool) -> None:
+        """``for_others``: the row hands the case over, so that who wrote it does not work on it."""
+        before = self._state
+        if before.means is Means.closed and state.means is Means.solved:
+            return
+        self._state = state
+        if before.means is Means.paused:
+            self._make(Resumed, row)
+        if state.means in _DONE:
+            if before.means not in _DONE:
+                self._make(Solved, row)
+            if state.means is Means.closed:
+                self._close(row, before)
+            return
+        if before.means in _DONE:
+            self._make(Reopened, row)
+        if state.pause is not None:
+            if state.asks and row.actor is not Actor.requester:
+                self._make(AskedRequester, row)
+            self._make(Paused, row, state.pause)
+        elif (
+            state.means is Means.working and not self._claimed and row.actor is Actor.provider_human and not for_others
+        ):
+            self._claimed = True
+            self._make(Claimed, row)
+
+    def _close(self, row: Row, before: State) -> None:
+        since, job = self._last_touch_when_solved, self._automatic
+        if job and since and before.means is Means.solved and job.after <= row.time - since <= job.after + job.within:
+            self._make(Closed, row, actor=Actor.system, who="")
+        else:
+            self._make(Closed, row)
+
+    def _happen(self, row: Row) -> None:
+        """What the row itself says; a message is of the kind that its writer makes it."""
+        name, data = row.kind, row.data
+        if name == "replied" and row.actor in _MESSAGE_OF:
+            name = _MESSAGE_OF[row.actor]
+            data = None
+        kind = EVENTS[name]
+        if all(type(event) is not kind for event in self._made):
+            self._make(kind, row, data, actor=None if self._actor_known else _BY_ITS_KIND.get(kind))
+
+    def _work(self, row: Row) -> None:
+        """A row in which nothing changed that is read: work, if a person wrote it."""
+        if row.actor is Actor.requester:
+            self._make(RequesterReplied, row)
+        elif row.actor in (Actor.provider_human, Actor.third_party):
+            self._make(Noted, row)

@@ -1,0 +1,232 @@
+"""ClickHouse, as a server (``clickhouse://user:password@host:8123``) or as chDB in this process (``chdb:///path``).
+
+The only import of clickhouse_connect. Tables and views are in ``schema/``, what goes into them in ``columns.py``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
+
+from sinks import columns
+from sinks.migrations import Migration, load, masked, statements
+from sinks.store import BadQuery, Department, StoredRecord, StoreLocked, StoreTooNew, Unavailable
+from streams.fact import Fact
+from streams.indicators import IndicatorValue
+
+MIB = 1 << 20
+
+# chDB takes these when its engine starts: its caches are made for servers and would grow to gigabytes.
+EMBEDDED = {
+    "mark_cache_size": 32 * MIB,
+    "index_mark_cache_size": 1 * MIB,
+    "primary_index_cache_size": 32 * MIB,
+    "query_condition_cache_size": 4 * MIB,
+    "compiled_expression_cache_size": 8 * MIB,
+    "max_threads": 2,
+}
+
+# For everybody who asks. `readonly` is last: it forbids to change settings.
+ASKING = {
+    "max_threads": 2,
+    "max_execution_time": 60,
+    "max_memory_usage": 256 * MIB,
+    "max_bytes_before_external_group_by": 96 * MIB,
+    "max_bytes_before_external_sort": 96 * MIB,
+    "readonly": 1,
+}
+
+# Codes of ClickHouse that go away by themselves or when somebody looks after the server.
+_COME_BACK = {
+    *(159, 160, 241),  # took too long, needs too much memory
+    *(202, 203, 209, 210, 279, 425),  # busy, no free connection, network
+    *(75, 74, 243, 252),  # disk, too many parts
+    *(225, 242, 244, 254, 285, 286, 289, 319, 999),  # replicas and their keeper
+}
+_TOO_MUCH = {159, 160, 241}
+
+_READS = re.compile(r"\s*\(*\s*(select|with|from|show|describe|desc|explain|exists)\b", re.IGNORECASE)
+_TABULAR = re.compile(r"\s*\(*\s*(select|with|from)\b", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\binto\s+outfile\b|\bformat\s+\w+\s*$", re.IGNORECASE)
+_MESSAGE = re.compile(r"DB::Exception: (?!.*DB::Exception: )(.*?)(?: \([A-Z0-9_]+\))?(?: \(version .*)?$")
+
+
+class Result(NamedTuple):
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class ClickHouse:
+    """A :class:`sinks.store.Store`. ``reader`` opens a second connection, which may only read, when somebody asks."""
+
+    def __init__(self, writer: Client, reader: Callable[[], Client]) -> None:
+        self._writer, self._open_reader = writer, reader
+        self._reader: Client | None = None
+
+    def migrate(self, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+        """Brings the store to this code's schema and returns what had to be done."""
+        migrations = load() if migrations is None else migrations
+        with _writing():
+            self._writer.command(f"CREATE DATABASE IF NOT EXISTS {columns.PUBLIC}")
+            self._writer.command(
+                f"CREATE TABLE IF NOT EXISTS {columns.PUBLIC}.schema_migrations"
+                " (version UInt32, name String, applied_at DateTime64(6, 'UTC') DEFAULT now64(6))"
+                " ENGINE = ReplacingMergeTree ORDER BY version"
+            )
+            rows = self._writer.query(f"SELECT DISTINCT version FROM {columns.PUBLIC}.schema_migrations").result_rows
+            applied = {int(version) for (version,) in rows}
+            if unknown := applied - {m.version for m in migrations}:
+                known = max((m.version for m in migrations), default=0)
+                raise StoreTooNew(
+                    f"The store has schema {max(unknown)}, written by a later crossdesk; this one knows schemas up to "
+                    f"{known}. Run that crossdesk again: a schema is never taken back."
+                )
+            pending = [m for m in migrations if m.version not in applied]
+            for migration in pending:
+                for statement in statements(migration.sql):
+                    self._writer.command(statement)
+                self._insert(columns.migration(migration))
+        return pending
+
+    def write_facts(self, facts: Sequence[Fact]) -> None:
+        self._write(columns.facts(facts))
+
+    def write_events(self, records: Sequence[StoredRecord]) -> None:
+        self._write(columns.events(records))
+
+    def write_indicators(self, values: Sequence[IndicatorValue]) -> None:
+        self._write(columns.indicators(values))
+
+    def write_departments(self, departments: Sequence[Department], version: int) -> None:
+        self._write(columns.departments(departments, version))
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Result:
+        """One statement that reads; ``{name:Type}`` in it stands for a parameter. Raises BadQuery, Unavailable."""
+        statement = _one_reading(sql)
+        bound = dict(parameters or {})
+        with _reading():
+            if self._reader is None:
+                self._reader = self._open_reader()
+            answer = self._reader.query(statement, parameters=bound)
+            names, rows = tuple(answer.column_names), [tuple(row) for row in answer.result_rows]
+            if not names and _TABULAR.match(masked(statement)):  # chDB names no columns where there are no rows
+                described = self._reader.query(f"DESCRIBE (\n{statement}\n)", parameters=bound)
+                names = tuple(str(row[0]) for row in described.result_rows)
+        return Result(names, rows)
+
+    def close(self) -> None:
+        """chDB lets go of its folder."""
+        if self._reader is not None:
+            self._reader.close()
+        self._writer.close()
+
+    def _write(self, insert: columns.Insert) -> None:
+        with _writing():
+            self._insert(insert)
+
+    def _insert(self, insert: columns.Insert) -> None:
+        if insert.columns and insert.columns[0]:
+            self._writer.insert(
+                insert.table, insert.columns, insert.names, database=insert.database, column_oriented=True
+            )
+            for column in insert.columns:  # the driver leaves them in a cycle: 150 MB until the collector comes round
+                column.clear()
+
+
+def connect(dsn: str) -> ClickHouse:
+    """Raises StoreLocked where another process has chDB's folder open, Unavailable where nobody answers."""
+    address = urlsplit(dsn)
+    options: dict[str, Any] = {"dsn": dsn, "tz_mode": "aware"}
+
+    def reader() -> Client:
+        return clickhouse_connect.get_client(**options, database=columns.PUBLIC, settings=ASKING)
+
+    if address.scheme != "chdb":
+        with _writing():
+            return ClickHouse(clickhouse_connect.get_client(**options), reader)
+
+    path = os.path.realpath(unquote(address.path))
+    options["chdb_options"] = EMBEDDED
+    _refuse_locked(path, mine=os.getpid())
+    try:
+        return ClickHouse(clickhouse_connect.get_client(**options), reader)
+    except ClickHouseError as error:
+        _refuse_locked(path)
+        raise Unavailable(f"chDB cannot open {path}: {_first_line(error)}") from error
+
+
+def _refuse_locked(path: str, mine: int | None = None) -> None:
+    """chDB only says that its server could not be initialised, so look at its lock, which dies with its process."""
+    file = Path(path, "status")
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8") as status:
+        try:
+            fcntl.flock(status, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = re.search(r"PID: (\d+)", status.read())
+            pid = int(found[1]) if found else None
+            if pid is None or pid != mine:
+                raise StoreLocked(path, pid if pid != os.getpid() else None) from None
+
+
+def _one_reading(sql: str) -> str:
+    """``readonly`` stops neither INTO OUTFILE nor SYSTEM nor, in chDB, a second statement."""
+    found = list(statements(sql))
+    if len(found) != 1:
+        raise BadQuery("There is no statement here." if not found else "One statement at a time.")
+    bare = masked(found[0])
+    if not _READS.match(bare):
+        raise BadQuery("Only statements that read: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN, EXISTS.")
+    if _ELSEWHERE.search(bare):
+        raise BadQuery("INTO OUTFILE and FORMAT are not for here: the rows come back to whoever asked.")
+    return found[0]
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(str(error)) from error
+    except ClickHouseError as error:
+        if not _comes_back(error):
+            raise
+        raise Unavailable(_first_line(error)) from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(str(error)) from error
+    except ClickHouseError as error:
+        code = error.code if isinstance(error, Error) else None
+        if code == 81:
+            raise Unavailable("Nothing has been stored yet.") from error
+        kind = Unavailable if _comes_back(error) and code not in _TOO_MUCH else BadQuery
+        raise kind(_first_line(error)) from error
+
+
+def _comes_back(error: ClickHouseError) -> bool:
+    code = error.code if isinstance(error, Error) else None
+    return code in _COME_BACK or (code is None and isinstance(error, OperationalError))
+
+
+def _first_line(error: Exception) -> str:
+    """What ClickHouse says to people, without its codes and stack."""
+    text = str(error)
+    line = text[max(text.rfind("DB::Exception: "), 0) :].split("\n", 1)[0]
+    found = _MESSAGE.search(line)
+    return (found[1] if found else line).strip()

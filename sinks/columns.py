@@ -1,0 +1,102 @@
+"""What the contracts become in the tables of ``schema/``: one list for each column, times as whole microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+from msgspec import Struct
+
+from ingest.event import FeedbackEvent, Instant, Mark, PersonEvent
+from sinks.migrations import Migration
+from sinks.store import Department, StoredRecord
+from streams.fact import Fact
+from streams.indicators import IndicatorValue
+
+PUBLIC = "crossdesk_public"
+RAW = "crossdesk_raw"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# fmt: off
+_FACT = (
+    "case_id", "measure", "opener", "level", "department", "counterpart", "start", "stop", "due", "since", "calendar",
+    "calendar_us", "business_us", "outcome", "norm", "counts_at", "flags", "version",
+)
+_INDICATOR = (
+    "indicator", "department", "counterpart", "window", "as_of", "value", "n", "low", "high", "beyond", "offset",
+)
+_EVENT = (
+    "id", "type", "source", "subject", "case_id", "time", "sequence", "actor", "offset", "appended_at", "raw",
+)
+# fmt: on
+
+
+class Insert(NamedTuple):
+    database: str
+    table: str
+    names: tuple[str, ...]
+    columns: list[list[Any]]
+
+
+def facts(batch: Sequence[Fact]) -> Insert:
+    return Insert(PUBLIC, "facts_versions", _FACT, [[getattr(fact, name) for fact in batch] for name in _FACT])
+
+
+def indicators(batch: Sequence[IndicatorValue]) -> Insert:
+    columns = [[getattr(value, name) for value in batch] for name in _INDICATOR]
+    return Insert(PUBLIC, "indicators_versions", _INDICATOR, columns)
+
+
+def departments(batch: Sequence[Department], version: int) -> Insert:
+    columns = [[getattr(department, name) for department in batch] for name in Department._fields]
+    return Insert(PUBLIC, "departments_versions", ("version", *Department._fields), [[version] * len(batch), *columns])
+
+
+def migration(applied: Migration) -> Insert:
+    return Insert(PUBLIC, "schema_migrations", ("version", "name"), [[applied.version], [applied.name]])
+
+
+class _Head(Struct):
+    """What is a column of its own. An unreadable record keeps its place, under the hash of its bytes."""
+
+    id: str
+    type: str = ""
+    source: str = ""
+    subject: str = ""
+    time: Instant = _EPOCH
+    sequence: int = 0
+    actor: str = ""
+
+
+def _tags(events: Any) -> frozenset[str]:
+    return frozenset(str(event.__struct_config__.tag) for event in get_args(events))
+
+
+_head = msgspec.json.Decoder(_Head)
+_MARKS, _OF_PERSONS, _OF_ANSWERS = _tags(Mark), _tags(PersonEvent) | _tags(FeedbackEvent), _tags(FeedbackEvent)
+
+
+def events(batch: Sequence[StoredRecord]) -> Insert:
+    """Marks are left out; a person's pseudonym stays inside the record; of an answer only its place in the log is kept."""
+    rows = []
+    for offset, appended_us, raw in batch:
+        try:
+            head = _head.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            head = _Head(id=blake2b(raw, digest_size=16).hexdigest())
+        if head.type in _MARKS:
+            continue
+        subject, case_id = head.subject, f"{head.source}/{head.subject}" if head.type else ""
+        if head.type in _OF_PERSONS:
+            subject = case_id = ""
+        if head.type in _OF_ANSWERS:
+            raw = b""
+        time = (head.time - _EPOCH) // _MICROSECOND
+        who = (head.id, head.type, head.source, subject, case_id)
+        rows.append((*who, time, head.sequence, head.actor, offset, appended_us, raw))
+    return Insert(RAW, "events_versions", _EVENT, [list(column) for column in zip(*rows, strict=True)])

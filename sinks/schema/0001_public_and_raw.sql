@@ -1,0 +1,111 @@
+-- Two databases, because a dashboard is no border: whoever may look at one may send any query (SEC-1).
+--   crossdesk_public  what everybody may read who reads dashboards. It is the default database of every connection
+--                     that crossdesk opens, so that `crossdesk query "SELECT … FROM facts"` needs no prefix.
+--                     Grafana's user has SELECT here, readonly = 1, and no grant on anything else.
+--   crossdesk_raw     events as they came, with pseudonyms inside. For `crossdesk explain` and `crossdesk repair`.
+-- What people query are views without traps. The tables behind them keep every version until a merge drops it.
+-- Each statement can be run again (IF NOT EXISTS, OR REPLACE).
+
+CREATE DATABASE IF NOT EXISTS crossdesk_public;
+CREATE DATABASE IF NOT EXISTS crossdesk_raw;
+
+-- Versioned upserts. ORDER BY the id alone and no partition: department and stop may change, and rows of one fact in
+-- two partitions or under two keys would both survive FINAL. `fact_id` is the fact's key as one string (streams/fact.py).
+CREATE TABLE IF NOT EXISTS crossdesk_public.facts_versions
+(
+    fact_id String DEFAULT concat(case_id, '/', measure, '/', lower(hex(opener)), '/', toString(level), '/', department)
+        CODEC(ZSTD(1)),
+    case_id String CODEC(ZSTD(1)),
+    measure LowCardinality(String),
+    opener String COMMENT 'the 16 bytes of the id of the event that opened it',
+    level UInt8 COMMENT 'depth in the tree of departments, 0 at the top',
+    department LowCardinality(String),
+    counterpart LowCardinality(String) COMMENT 'who asked or handed over; empty: nobody',
+    start DateTime64(6, 'UTC'),
+    stop Nullable(DateTime64(6, 'UTC')),
+    due Nullable(DateTime64(6, 'UTC')),
+    since DateTime64(6, 'UTC') COMMENT 'up to when calendar_us and business_us count, while it runs',
+    calendar LowCardinality(String) COMMENT 'whose business time is added after since; empty: none is',
+    calendar_us Int64,
+    business_us Int64,
+    outcome LowCardinality(String),
+    norm LowCardinality(String),
+    counts_at Nullable(DateTime64(6, 'UTC')) COMMENT 'when it enters a window; NULL: not determined yet',
+    flags LowCardinality(String),
+    version UInt64 COMMENT 'offset of the last event folded: the highest stands, equal ones are equal',
+    retracted UInt8 DEFAULT outcome = 'retracted'
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY fact_id;
+
+CREATE OR REPLACE VIEW crossdesk_public.facts AS
+SELECT
+    fact_id, case_id, measure, department, counterpart, level, start, stop, due, calendar_us, business_us, outcome,
+    norm, counts_at, version, since, calendar, lower(hex(opener)) AS opener_id, flags
+FROM crossdesk_public.facts_versions FINAL
+WHERE retracted = 0;
+
+-- The latest value of each series. History is the table `published`.
+CREATE TABLE IF NOT EXISTS crossdesk_public.indicators_versions
+(
+    indicator LowCardinality(String),
+    department LowCardinality(String),
+    counterpart LowCardinality(String),
+    window LowCardinality(String),
+    as_of DateTime64(6, 'UTC'),
+    value Nullable(Float64) COMMENT 'NULL: there is nothing to say, which is neither 0 nor 100 %',
+    n UInt64,
+    low Nullable(Float64),
+    high Nullable(Float64),
+    beyond Bool COMMENT 'the percentile lies beyond the largest observed, which is value',
+    offset UInt64 COMMENT 'of the last fact behind it: the highest stands'
+)
+ENGINE = ReplacingMergeTree(offset)
+ORDER BY (indicator, department, counterpart, window);
+
+CREATE OR REPLACE VIEW crossdesk_public.indicators AS
+SELECT indicator, department, counterpart, window, as_of, value, n, low, high, beyond, offset
+FROM crossdesk_public.indicators_versions FINAL;
+
+-- All departments of each version of the configuration; the highest version stands, whole.
+CREATE TABLE IF NOT EXISTS crossdesk_public.departments_versions
+(
+    version UInt64,
+    id String,
+    name String,
+    parent String,
+    depth UInt8,
+    head_count UInt32
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (version, id);
+
+CREATE OR REPLACE VIEW crossdesk_public.departments AS
+SELECT id, name, parent, depth, head_count, version
+FROM crossdesk_public.departments_versions FINAL
+WHERE version = (SELECT max(version) FROM crossdesk_public.departments_versions);
+
+-- Events are immutable; the key is a function of the record, so that writing it again changes nothing, and both
+-- deliveries of one event are kept (an id may come back with another meaning). `subject` and `case_id` are empty where
+-- they would be a person's.
+CREATE TABLE IF NOT EXISTS crossdesk_raw.events_versions
+(
+    case_id String CODEC(ZSTD(1)),
+    time DateTime64(6, 'UTC'),
+    id String,
+    offset UInt64,
+    appended_at DateTime64(6, 'UTC') COMMENT 'when the log took it in',
+    type LowCardinality(String) COMMENT 'empty: the record cannot be read',
+    source LowCardinality(String),
+    subject String CODEC(ZSTD(1)),
+    sequence UInt64,
+    actor LowCardinality(String),
+    raw String CODEC(ZSTD(3)) COMMENT 'the record as it came, fields that we do not know included'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (case_id, time, id, offset)
+TTL toDateTime(appended_at) + INTERVAL 13 MONTH;
+
+CREATE OR REPLACE VIEW crossdesk_raw.events AS
+SELECT id, type, source, subject, case_id, time, sequence, actor, offset, appended_at, raw
+FROM crossdesk_raw.events_versions FINAL;

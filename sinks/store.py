@@ -1,0 +1,79 @@
+"""What a store is, and what it may raise.
+
+Every ``write_*`` is an upsert that may be repeated: after a crash or an :class:`Unavailable` the caller writes the same
+batch again, from the offsets it held, and the store reads as if it had been written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from streams.fact import Fact
+from streams.indicators import IndicatorValue
+
+
+class StoredRecord(NamedTuple):
+    """A record of ``crossdesk.events`` as the log holds it; ``appended_us`` is the log's own time stamp."""
+
+    offset: int
+    appended_us: int
+    raw: bytes
+
+
+class Department(NamedTuple):
+    """``depth`` is 0 at the top, where ``parent`` is empty."""
+
+    id: str
+    name: str
+    parent: str
+    depth: int
+    head_count: int
+
+
+class Store(Protocol):
+    """Raises :class:`Unavailable` from every method; any other exception is a bug and stops the process."""
+
+    def write_facts(self, facts: Sequence[Fact]) -> None:
+        """Of each fact id the highest version stands, retractions included, in whatever order they come."""
+
+    def write_events(self, records: Sequence[StoredRecord]) -> None: ...
+
+    def write_indicators(self, values: Sequence[IndicatorValue]) -> None:
+        """Of each series the highest offset stands."""
+
+    def write_departments(self, departments: Sequence[Department], version: int) -> None:
+        """All departments as the configuration ``version`` has them: the highest version stands, whole."""
+
+
+class StoreError(Exception):
+    """The message is for people.
+
+    StoreError
+    ├── Unavailable    come back later; whoever writes holds the offsets
+    ├── StoreLocked    another process has the store open: ask that process
+    ├── StoreTooNew    the store was migrated by a later crossdesk: run that one
+    └── BadQuery       whoever asked asks differently
+    """
+
+
+class Unavailable(StoreError):
+    pass
+
+
+class StoreLocked(StoreError):
+    def __init__(self, path: str, pid: int | None) -> None:
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"{path} is open in {holder}, and only one process can have it open. "
+            "Ask that process over its local HTTP address, or stop it first."
+        )
+        self.path, self.pid = path, pid
+
+
+class StoreTooNew(StoreError):
+    pass
+
+
+class BadQuery(StoreError):
+    pass

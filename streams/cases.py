@@ -1,0 +1,555 @@
+"""The fold ``cases``: events and marks of one partition -> facts, and records for other cases (DESIGN 4 and 5).
+
+:class:`Cases` takes batches of records and gives back effects; state is a mapping from key to bytes that it only reads.
+Outputs are a function of the log record by record: however it is cut into batches, the facts that hold after
+any record have been said, with the offset of that record as their version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ingest import event as e
+from streams import fact as f
+from streams.clock import FAR, Context, Key
+from streams.fold import (
+    FORMAT,
+    STUB_AFTER,
+    STRUCTURAL,
+    Head,
+    at_rest,
+    difference,
+    draw,
+    fold_whole,
+    new_head,
+    reorganise,
+    settle,
+    step,
+)
+from streams.history import NIL, TAIL, History, Log, head_of
+from streams.timeline import CHILD, MERGED, Kind, Moment, microseconds, moment
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+SKEW_US = 5 * 60 * 1_000_000
+REFOLD = 16
+META = "\U0010ffff"
+NEVER = -FAR
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Output(NamedTuple):
+    """A record for ``topic``. ``key`` decides the partition; empty: it goes to every partition of the topic."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+class Effects(NamedTuple):
+    """In this order: ``outputs`` acknowledged, then ``changes`` of the state (None: deleted), the partition's own row last."""
+
+    outputs: list[Output]
+    changes: dict[str, bytes | None]
+
+
+class Meta(Struct, array_like=True, gc=False):
+    """The partition's own row: what has been read of it. ``counts`` are for ``/metrics``."""
+
+    offset: int = -1
+    config: int = 0
+    marks: dict[str, int] = {}
+    counts: dict[str, int] = {}
+
+
+class Taken(Struct, array_like=True, gc=False):
+    """What another case last told this one."""
+
+    version: int
+    entries: tuple[e.Entry, ...]
+
+
+class Row(Struct, array_like=True, gc=False):
+    """The state of one case. ``offset``: the last record folded; ``wake``: the watermark that next changes something;
+    ``structural``: its moments must be resolved together; ``into``: the case that it was merged into, ``parent``: that it serves;
+    ``held``: moments too far beyond the watermark; ``stub``: what is left when all else was let go.
+    """
+
+    format: int
+    config: int
+    offset: int = -1
+    wake: int = FAR
+    stub: bytes = b""
+    structural: bool = False
+    head: Head | None = None
+    log: Log = msgspec.field(default_factory=Log)
+    into: str = ""
+    parent: str = ""
+    held: list[Moment] = []
+    absorbed: dict[str, Taken] = {}
+    sent: dict[str, bytes] = {}
+
+
+class _RowStart(Struct, array_like=True, gc=False):
+    """What recovery needs of a row."""
+
+    format: int
+    config: int
+    offset: int
+    wake: int
+    stub: bytes
+
+
+_row = msgspec.msgpack.Decoder(Row)
+_row_start = msgspec.msgpack.Decoder(_RowStart)
+_meta = msgspec.msgpack.Decoder(Meta)
+_stub = msgspec.msgpack.Decoder(list[Key])
+_moment = msgspec.msgpack.Decoder(Moment)
+
+
+class IncompatibleState(Exception):
+    """The state was written by another set of measures: rebuild it from the events (``crossdesk rebuild``)."""
+
+
+class Cases:
+    """The fold over one partition of the events. ``configuration`` gives a version of the configuration; it must hold every
+    version that a mark has named. Raises :class:`IncompatibleState` on a state of other measures.
+    """
+
+    def __init__(
+        self, state: Mapping[str, bytes], partition: int, configuration: Callable[[int], Configuration]
+    ) -> None:
+        self.state, self.partition, self.configuration = state, partition, configuration
+        self.changes: dict[str, bytes | None] = {}
+        self.outputs: list[Output] = []
+        stored = state.get(META)
+        self.meta = Meta() if stored is None else _meta.decode(stored)
+        self.wakes: dict[str, list[tuple[int, str]]] = {}
+        self.outdated: deque[str] = deque()
+        for key, start in self._rows():
+            if start.format != FORMAT:
+                raise IncompatibleState(f"the state of case {key} was written by another set of measures")
+            if start.wake < FAR:
+                self._wakes(key).append((start.wake, key))
+            if start.config < self.meta.config and not start.stub:
+                self.outdated.append(key)
+        for heap in self.wakes.values():
+            heapq.heapify(heap)
+        self.outdated = deque(sorted(self.outdated))
+
+    # -- batches
+    def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
+        """Fold ``(offset, record)`` in order. The caller carries the effects out, in their order, before the next batch."""
+        self.changes, self.outputs = {}, []
+        run: dict[str, list[tuple[int, e.CaseEvent | e.InternalEvent]]] = {}
+        before = self.meta.offset
+        for offset, raw in records:
+            if offset <= self.meta.offset:
+                continue
+            self.meta.offset = offset
+            try:
+                record = e.decode(raw)
+            except e.Unreadable as error:
+                self._count("unreadable")
+                self.outputs.append(Output("rejected", str(offset), rejected(offset, error, raw)))
+            else:
+                if isinstance(record, e.Mark):
+                    self._finish(run)
+                    self._mark(record, offset)
+                elif isinstance(record, e.CaseEvent | e.InternalEvent):
+                    run.setdefault(record.key, []).append((offset, record))
+            if self.outdated:
+                self._finish(run)
+                self._refold_some(offset)
+        self._finish(run)
+        if self.meta.offset > before:
+            self.changes[META] = _encoder.encode(self.meta)
+        return Effects(self.outputs, self.changes)
+
+    def _finish(self, run: dict[str, list[tuple[int, e.CaseEvent | e.InternalEvent]]]) -> None:
+        """One case at a time, from bytes to bytes: that keeps its data in the processor's cache."""
+        for case_id, items in run.items():
+            touch = Touch(self, case_id)
+            for offset, record in items:
+                touch.take(record, offset)
+            touch.close()
+        run.clear()
+
+    def _mark(self, mark: e.Mark, offset: int) -> None:
+        meta = self.meta
+        if isinstance(mark, e.Watermark):
+            source, until = mark.source, microseconds(mark.data.until)
+            if until > meta.marks.get(source, NEVER):
+                meta.marks[source] = until
+                self._wake(source, until, offset)
+            self._forward(f.WatermarkPassed(source=source, partition=self.partition, until=meta.marks[source]))
+            return
+        version = mark.data.version
+        if version > meta.config:
+            meta.config = version
+            self.outdated = deque(sorted(k for k, start in self._rows() if start.config < version and not start.stub))
+        self._forward(f.ConfigPassed(partition=self.partition, version=meta.config))
+
+    def _forward(self, mark: f.WatermarkPassed | f.ConfigPassed) -> None:
+        self.outputs.append(Output("facts", "", f.encode(mark)))
+
+    def _wake(self, source: str, until: int, offset: int) -> None:
+        heap = self._wakes(source)
+        due = set()
+        while heap and heap[0][0] <= until:
+            due.add(heapq.heappop(heap)[1])
+        for case_id in sorted(due):
+            touch = Touch(self, case_id)
+            if touch.row.wake <= until:
+                touch.wake(offset)
+                touch.close()
+
+    def _refold_some(self, offset: int) -> None:
+        """A bounded number of outdated cases is folded again after each record, at that record's version."""
+        for _ in range(min(REFOLD, len(self.outdated))):
+            touch = Touch(self, self.outdated.popleft())
+            if touch.row.config < self.meta.config and not touch.row.stub:
+                touch.refold(offset)
+                touch.close()
+
+    # -- state
+    def get(self, key: str) -> bytes | None:
+        return self.changes[key] if key in self.changes else self.state.get(key)
+
+    def put(self, key: str, value: bytes | None) -> None:
+        self.changes[key] = value
+
+    def pushed(self, case_id: str, wake: int) -> None:
+        heapq.heappush(self._wakes(case_id), (wake, case_id))
+
+    def _wakes(self, case_id: str) -> list[tuple[int, str]]:
+        return self.wakes.setdefault(case_id.partition("/")[0], [])
+
+    def _rows(self) -> Iterator[tuple[str, _RowStart]]:
+        for key in {*self.state, *self.changes}:
+            value = self.get(key)
+            if value is not None and "\x00" not in key and key != META:
+                yield key, _row_start.decode(value)
+
+    def _count(self, what: str) -> None:
+        self.meta.counts[what] = self.meta.counts.get(what, 0) + 1
+
+
+def rejected(offset: int, error: e.Unreadable, raw: bytes) -> bytes:
+    """What ``crossdesk.rejected`` keeps of a record: enough to mend and replay it."""
+    return msgspec.json.encode(
+        {"reason": error.reason, "topic": "events", "offset": offset, "raw": raw.decode("utf-8", "replace")}
+    )
+
+
+class Touch:
+    """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
+
+    def __init__(self, cases: Cases, case_id: str) -> None:
+        self.cases, self.case_id = cases, case_id
+        stored = cases.get(case_id)
+        self.row = Row(FORMAT, cases.meta.config) if stored is None else _row.decode(stored)
+        self.history = History(case_id, self.row.log, cases.get, cases.put)
+        self.old_wake = self.row.wake if stored is not None else FAR
+        self.now = cases.meta.marks.get(case_id.partition("/")[0], NEVER)
+        self.said: dict[Key, f.Fact] = {}
+        self.touched = False
+
+    # -- what happens to it
+    def take(self, record: e.CaseEvent | e.InternalEvent, offset: int) -> None:
+        """A record of this case."""
+        row = self.row
+        if offset <= row.offset:
+            return
+        if row.stub and not isinstance(record, e.Revive):
+            late = msgspec.json.encode({"case": self.case_id, "offset": offset})
+            self.cases.outputs.append(Output("late", self.case_id, late))
+            self.cases._count("late")
+            return
+        self.touched = True
+        if isinstance(record, e.Revive):
+            self.revive(record, offset)
+        elif isinstance(record, e.Absorbed):
+            self.absorb(record, offset)
+        else:
+            self.add(moment(record), offset)
+        self.pass_on(offset)
+        row.offset = offset
+
+    def wake(self, offset: int) -> None:
+        """The watermark has reached what this case waited for."""
+        row = self.row
+        self.touched = True
+        self.judge(offset)  # before anything is folded again: that compares with what the watermark already says
+        ready = sorted((m for m in row.held if m.time <= self.now + SKEW_US), key=lambda m: m.order)
+        row.held = [m for m in row.held if m.time > self.now + SKEW_US]
+        for m in ready:
+            self.add(m, offset)
+        if row.config < self.cases.meta.config:
+            self.change(lambda moments: moments, offset)
+        self.judge(offset)
+        if row.head is not None and at_rest(row.head, self.now) and not row.held:
+            self.shrink(offset)
+        self.pass_on(offset)
+        row.offset = max(row.offset, offset)
+
+    def judge(self, offset: int) -> None:
+        """Say what the watermark decides, and find when it must come back."""
+        wake = FAR
+        if self.row.head is not None:
+            ctx = self.context(offset)
+            ctx.facts = self.said
+            settle(self.row.head, ctx)
+            wake = ctx.wake
+        self.wake_at(wake)
+
+    def refold(self, offset: int) -> None:
+        """The configuration has changed."""
+        self.touched = True
+        self.change(lambda moments: moments, offset)
+        self.pass_on(offset)
+        self.row.offset = max(self.row.offset, offset)
+
+    # -- moments
+    def add(self, m: Moment, offset: int) -> None:
+        row = self.row
+        if m.time > self.now + SKEW_US:
+            self.hold(m)
+            return
+        known = self.history.find(m.id)
+        if known is not None:
+            if known.relation or same_meaning(known, m) or not self.wins(m, known):
+                return
+            self.change(lambda moments: [m if k.id == m.id else k for k in moments], offset)
+        elif m.kind in STRUCTURAL:
+            row.structural = True
+            self.change(lambda moments: [*moments, m], offset)
+        elif row.structural or row.config < self.cases.meta.config:
+            self.change(lambda moments: [*moments, m], offset)
+        elif row.head is None or m.order > row.head.last:
+            self.append(m, offset)
+        else:
+            self.insert(m, offset)
+        if m.kind == Kind.child_linked:
+            row.parent = self.beside(m.text)
+
+    def append(self, m: Moment, offset: int) -> None:
+        """The ordinary way: the last moment so far."""
+        row = self.row
+        ctx = self.context(offset)
+        ctx.facts = self.said
+        if row.head is None:
+            row.head = new_head(ctx.config.levels)
+        head = row.head
+        step(head, m, ctx)
+        case = head.case
+        if case.split_at is not None:
+            reorganise(head, ctx, self.now)
+            if case.split_at is not None:
+                ctx.wake = min(ctx.wake, case.split_at)
+        if ctx.pending:
+            head.pending = [*head.pending, *(p for p in ctx.pending if not p[2].settled)]
+        self.history.append(m, head)
+        if case.ended is not None:
+            ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
+        row.wake = min(row.wake, ctx.wake)
+
+    def insert(self, m: Moment, offset: int) -> None:
+        """A late moment: fold again from the segment before it, with and without it, and say what differs."""
+        first = self.history.locate(m.order)
+        base, moments = self.history.load(first)
+        before, after = self.context(offset), self.context(offset)
+        replay(head_of(base) or new_head(before.config.levels), moments, before)
+        changed = sorted((*moments, m), key=lambda k: k.order)
+        self.rewrite(first, base, changed, after)
+        self.said.update(difference(before.facts, after.facts, after))
+
+    def change(self, edit: Callable[[list[Moment]], list[Moment]], offset: int) -> None:
+        """The general way: fold everything as it was and as it is to be, and say what differs."""
+        row = self.row
+        config = self.cases.configuration
+        _, moments = self.history.load()
+        _, before, _ = fold_whole(moments, config(row.config), self.case_id, self.now, offset)
+        row.config = self.cases.meta.config
+        changed = sorted(edit(moments), key=lambda k: k.order)
+        if row.structural:
+            row.head, after, standing = fold_whole(changed, config(row.config), self.case_id, self.now, offset)
+            chunks = [changed[i : i + TAIL] for i in range(0, len(changed), TAIL)] or [[]]
+            self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
+            row.into = self.beside(standing.into)
+            self.wake_at(after.wake)
+        else:
+            after = self.context(offset)
+            self.rewrite(0, NIL, changed, after)
+        self.said.update(difference(before.facts, after.facts, after))
+
+    def rewrite(self, first: int, base: Raw, moments: Sequence[Moment], ctx: Context) -> None:
+        """Fold ``moments`` on from ``base`` and store them in segments from number ``first`` on."""
+        head = head_of(base) or new_head(ctx.config.levels)
+        draw(head, ctx)
+        chunks: list[tuple[Raw, Sequence[Moment]]] = []
+        for start in range(0, max(len(moments), 1), TAIL):
+            chunk = moments[start : start + TAIL]
+            chunks.append((base if not start else Raw(_encoder.encode(head)), chunk))
+            for m in chunk:
+                step(head, m, ctx)
+        settle(head, ctx)
+        self.history.rewrite(first, chunks)
+        self.row.head = head
+        self.wake_at(ctx.wake)
+
+    def hold(self, m: Moment) -> None:
+        """Too far beyond the watermark to be believed yet."""
+        row = self.row
+        same = next((h for h in row.held if h.id == m.id), None)
+        if same is not None and (same_meaning(same, m) or not self.wins(m, same)):
+            return
+        if same is None:
+            self.cases._count("held")
+        row.held = [*(h for h in row.held if h.id != m.id), m]
+        row.wake = min(row.wake, m.time - SKEW_US)
+
+    def wins(self, new: Moment, known: Moment) -> bool:
+        """Two records with one id and different meanings: the smallest payload stands, whatever their order."""
+        self.cases._count("id_conflict")
+        return payload_hash(new) < payload_hash(known)
+
+    # -- other cases
+    def absorb(self, record: e.Absorbed, offset: int) -> None:
+        """Another case speaks here, because it was merged into this one, or serves it. The newest version stands."""
+        row, data = self.row, record.data
+        known = row.absorbed.get(data.origin)
+        if known is not None and known.version >= data.version:
+            return
+        row.absorbed = {**row.absorbed, data.origin: Taken(data.version, data.entries)}
+        foreign = {m.id: m for origin in sorted(row.absorbed) for m in foreign_moments(row.absorbed[origin])}
+        ready = [m for m in foreign.values() if m.time <= self.now + SKEW_US]
+        later = [m for m in foreign.values() if m.time > self.now + SKEW_US]
+        row.held = [*(m for m in row.held if not m.relation), *later]
+        self.change(lambda moments: [*(m for m in moments if not m.relation), *ready], offset)
+
+    def pass_on(self, offset: int) -> None:
+        """Tell other cases what this one has to say to them, where that has changed."""
+        row = self.row
+        if not (row.into or row.parent or row.sent):
+            return
+        wanted: dict[str, tuple[e.Entry, ...]] = {}
+        own = [m for m in self.history.load()[1] if not m.relation]
+        if row.parent and not row.stub:
+            speaks = [m for m in own if m.kind in (Kind.created, Kind.solved, Kind.closed, Kind.reopened)]
+            wanted[row.parent] = (e.Entry((self.case_id,), True, tuple(map(_encoder.encode, speaks))),)
+        if row.into and not row.stub:
+            entries = [e.Entry((self.case_id,), False, tuple(map(_encoder.encode, own)))]
+            for taken in row.absorbed.values():
+                for entry in taken.entries:
+                    if row.into not in entry.path and self.case_id not in entry.path:
+                        entries.append(e.Entry((*entry.path, self.case_id), entry.child, entry.events))
+            wanted[row.into] = (*wanted.get(row.into, ()), *sorted(entries, key=lambda entry: entry.path))
+        if row.stub:
+            return
+        for target in sorted({*wanted, *row.sent}):
+            told = wanted.get(target, ())
+            digest = hashlib.blake2b(_encoder.encode(told), digest_size=16).digest() if told else b""
+            if target != self.case_id and row.sent.get(target, b"") != digest:
+                row.sent = {**row.sent, target: digest}
+                self.cases.outputs.append(Output("events", target, absorbed(target, self.case_id, offset, told, self.now)))
+
+    def beside(self, subject: str) -> str:
+        """Another case of the same source."""
+        return f"{self.case_id.partition('/')[0]}/{subject}" if subject else ""
+
+    # -- stubs
+    def shrink(self, offset: int) -> None:
+        """Closed long ago, nothing runs: keep the keys of its facts and what it told others, and let the rest go."""
+        row = self.row
+        _, moments = self.history.load()
+        _, ctx, _ = fold_whole(moments, self.cases.configuration(row.config), self.case_id, self.now, offset)
+        keys = sorted(k for k, fact in ctx.facts.items() if fact.outcome is not f.Outcome.retracted)
+        row.stub = zlib.compress(_encoder.encode(keys), 1)
+        self.history.forget()
+        row.head, row.absorbed, row.wake = None, {}, FAR
+
+    def revive(self, record: e.Revive, offset: int) -> None:
+        """Fold a stub again from all its stored records, and say everything anew."""
+        row = self.row
+        keys = set(_stub.decode(zlib.decompress(row.stub))) if row.stub else set()
+        self.history.forget()
+        row.stub, row.head, row.structural, row.into, row.parent = b"", None, False, "", ""
+        row.config, row.held, row.absorbed, row.wake = self.cases.meta.config, [], {}, FAR
+        spoken, self.said = self.said, {}
+        for raw in record.data.records:
+            stored = e.decode(raw)
+            if isinstance(stored, e.Absorbed):
+                self.absorb(stored, offset)
+            elif isinstance(stored, e.CaseEvent):
+                self.add(moment(stored), offset)
+        ctx = self.context(offset)
+        for key in keys - set(self.said):
+            ctx.take_back(key)
+        self.said = {**spoken, **self.said, **ctx.facts}
+
+    # -- the end
+    def context(self, offset: int) -> Context:
+        return Context(self.cases.configuration(self.row.config), self.case_id, self.now, offset)
+
+    def wake_at(self, wake: int) -> None:
+        self.row.wake = min((wake, *(m.time - SKEW_US for m in self.row.held)))
+
+    def close(self) -> None:
+        """Say the facts, and write the row."""
+        if not self.touched:
+            return
+        for fact in self.said.values():
+            self.cases.outputs.append(Output("facts", fact.department, f.encode(fact)))
+        row = self.row
+        if row.wake != self.old_wake and row.wake < FAR:
+            self.cases.pushed(self.case_id, row.wake)
+        self.cases.put(self.case_id, _encoder.encode(row))
+
+
+def replay(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
+    draw(head, ctx)
+    for m in moments:
+        step(head, m, ctx)
+    settle(head, ctx)
+
+
+def same_meaning(a: Moment, b: Moment) -> bool:
+    """Equal but for pseudonyms, which may be keyed anew."""
+    return a == b or msgspec.structs.replace(a, who="") == msgspec.structs.replace(b, who="")
+
+
+def payload_hash(m: Moment) -> bytes:
+    return hashlib.blake2b(_encoder.encode(msgspec.structs.replace(m, who="")), digest_size=16).digest()
+
+
+def foreign_moments(taken: Taken) -> Iterator[Moment]:
+    for entry in taken.entries:
+        relation = CHILD if entry.child else MERGED
+        for event in entry.events:
+            yield msgspec.structs.replace(_moment.decode(event), relation=relation, origin=entry.path[0])
+
+
+def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:
+    """The record by which ``origin`` tells ``target``. No entries: it has nothing to say there any more."""
+    source, _, subject = target.partition("/")
+    return e.encode(
+        e.Absorbed(
+            id=e.event_id(source, f"absorbed|{origin}|{target}|{version}"),
+            source=source,
+            subject=subject,
+            time=e.instant(max(now, 0)),
+            specversion="1.0",
+            data=e.AbsorbedData(origin=origin, version=version, entries=entries),
+        )
+    )

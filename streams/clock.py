@@ -1,0 +1,214 @@
+"""Clocks: what runs between two moments of a case, in business time, against a norm. Facts are their pictures.
+
+A clock runs on one calendar at a time (a department's) or is paused. Its norm runs on the calendar of the department that
+owed it when it started. Outcomes depend on the watermark, never on when something arrived (METRICS 2.7).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from streams.fact import Fact, Outcome
+from streams.hours import Target, due_after, parse_target, used
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+Key = tuple[str, bytes, int, str]
+FAR = 1 << 62
+
+
+class Clock(Struct, array_like=True, gc=False):
+    """``since``: running, or paused, since then; ``worked``: business time before ``since``; ``calendar``: whose hours it runs on,
+    empty while paused. ``target``/``keeper``: the norm's target and the department on whose calendar it is due; ``budget``:
+    what of the target was used (microseconds, or a fraction of days) before ``budget_since``. ``follow_up``: not a
+    duration but a promise to hold until ``due``: broken by a stop. ``judged``: its final judgement was drawn.
+    """
+
+    opener: bytes
+    start: int
+    department: str
+    counterpart: str = ""
+    since: int = 0
+    worked: int = 0
+    calendar: str = ""
+    norm: str = ""
+    target: str = ""
+    keeper: str = ""
+    budget: tuple[int, int] = (0, 1)
+    budget_since: int = 0
+    due: int | None = None
+    stop: int | None = None
+    cancelled: bool = False
+    follow_up: bool = False
+    judged: bool = False
+    flags: str = ""
+
+    def outcome(self, now: int) -> tuple[Outcome, int | None]:
+        """The outcome at watermark ``now`` and the instant at which it counts."""
+        stop, due = self.stop, self.due
+        if self.cancelled:
+            return Outcome.cancelled, stop
+        if self.follow_up:
+            if stop is not None and due is not None and stop <= due:
+                return Outcome.missed, due
+            return (Outcome.met, due) if due is not None and now >= due else (Outcome.running, None)
+        if due is not None:
+            if stop is not None and stop <= due:
+                return Outcome.met, stop
+            return (Outcome.missed, due) if now >= due else (Outcome.running, None)
+        if stop is not None:
+            return Outcome.done, stop
+        return (Outcome.running if self.calendar else Outcome.paused), None
+
+    @property
+    def settled(self) -> bool:
+        """True when the watermark can no longer change it."""
+        return self.cancelled or self.due is None or self.judged or (self.stop is not None and self.stop <= self.due)
+
+
+@lru_cache(maxsize=4096)
+def _target(text: str) -> Target:
+    return parse_target(text)
+
+
+class Context:
+    """What a step may use: the configuration, the watermark, and where facts go.
+
+    ``facts`` collects the last state of every fact that was touched, retractions included. ``wake`` is the least
+    watermark at which something may change.
+    """
+
+    __slots__ = ("case_id", "config", "facts", "levels", "now", "pending", "source", "version", "wake")
+
+    def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
+        self.config, self.case_id, self.now, self.version = config, case_id, now, version
+        self.source = case_id.partition("/")[0]
+        self.levels = range(config.levels)
+        self.facts: dict[Key, Fact] = {}
+        self.pending: list[tuple[str, int, Clock]] = []
+        self.wake = FAR
+
+    # -- clocks
+    def start(
+        self,
+        opener: bytes,
+        at: int,
+        department: str,
+        counterpart: str = "",
+        norm: str = "",
+        due_from: int | None = None,
+    ) -> Clock:
+        """A clock that runs on the department's calendar; with ``norm``, against that kind of norm if there is one."""
+        clock = Clock(opener, at, department, counterpart, since=at, calendar=department)
+        if norm:
+            self.judge_by(clock, norm, at if due_from is None else due_from)
+        return clock
+
+    def judge_by(self, clock: Clock, kind: str, at: int) -> None:
+        """Put the norm that is in force at ``at`` on the clock; its budget runs from ``at``."""
+        rule = self.config.norm(kind, clock.department, clock.counterpart, at)
+        if rule is not None:
+            self.follow(clock, rule.name, str(rule.target), at)
+
+    def follow(self, clock: Clock, norm: str, target: str, at: int) -> None:
+        clock.norm, clock.target, clock.keeper, clock.budget_since = norm, target, clock.department, at
+        clock.due = due_after(self.config.calendar(clock.keeper), at, _target(target), 0)
+
+    def pause(self, clock: Clock, at: int) -> None:
+        if clock.calendar:
+            self.change_calendar(clock, "", at)
+            if clock.due is not None and at < clock.due:  # what is overdue stays so
+                spent = used(self.config.calendar(clock.keeper), _target(clock.target), clock.budget_since, at)
+                budget = Fraction(*clock.budget) + spent
+                clock.budget, clock.due = (budget.numerator, budget.denominator), None
+
+    def resume(self, clock: Clock, at: int, department: str) -> None:
+        if not clock.calendar:
+            clock.since, clock.calendar = at, department
+            if clock.target and clock.due is None:
+                budget = Fraction(*clock.budget)
+                clock.budget_since = at
+                clock.due = due_after(
+                    self.config.calendar(clock.keeper),
+                    at,
+                    _target(clock.target),
+                    budget if budget.denominator > 1 else budget.numerator,
+                )
+
+    def change_calendar(self, clock: Clock, department: str, at: int) -> None:
+        """From ``at`` on the clock runs on another department's hours (empty: it stands)."""
+        if clock.calendar:
+            clock.worked += self.config.calendar(clock.calendar).worked(clock.since, at)
+        clock.since, clock.calendar = at, department
+
+    def end(self, clock: Clock, at: int, flags: str = "") -> None:
+        """The clock got what it waited for (or ended; see :meth:`cancel`)."""
+        self.change_calendar(clock, "", at)
+        clock.stop, clock.flags = at, flags or clock.flags
+
+    def cancel(self, clock: Clock, at: int) -> None:
+        """The case ended without what the clock waits for. What was overdue by then stays missed."""
+        clock.cancelled = clock.due is None or at <= clock.due
+        self.end(clock, at, "unanswered")
+
+    # -- facts
+    def draw(self, measure: str, clock: Clock, level: int = -1) -> None:
+        """The clock's fact, at one level or (-1) at all."""
+        outcome, counts_at = clock.outcome(self.now)
+        clock.judged = outcome is not Outcome.running and outcome is not Outcome.paused
+        if clock.due is not None and not clock.judged:
+            self.wake = min(self.wake, clock.due)
+        stop = clock.stop
+        until = clock.since if stop is None else stop
+        departments = self.config.path(clock.department, clock.start)
+        counterparts = self.config.path(clock.counterpart, clock.start)
+        for at in self.levels if level < 0 else (level,):
+            self.put(
+                measure,
+                clock.opener,
+                at,
+                departments[at],
+                counterpart=counterparts[at],
+                start=clock.start,
+                stop=stop,
+                due=clock.due,
+                since=until,
+                calendar=clock.calendar,
+                calendar_us=until - clock.start,
+                business_us=clock.worked,
+                outcome=outcome,
+                norm=clock.norm,
+                counts_at=counts_at,
+                flags=clock.flags,
+            )
+
+    def draw_last(self, measure: str, clock: Clock, level: int = -1) -> None:
+        """The fact of a clock that its measure lets go. The watermark may still have to judge it."""
+        self.draw(measure, clock, level)
+        if not clock.settled:
+            self.pending.append((measure, level, clock))
+
+    def retract(self, measure: str, clock: Clock, level: int = -1) -> None:
+        departments = self.config.path(clock.department, clock.start)
+        for at in self.levels if level < 0 else (level,):
+            self.take_back((measure, clock.opener, at, departments[at]))
+
+    def put(self, measure: str, opener: bytes, level: int, department: str, **more: Any) -> None:
+        """The fact as it stands now; ``more`` are fields of :class:`streams.fact.Fact`."""
+        self.facts[measure, opener, level, department] = Fact(
+            version=self.version,
+            case_id=self.case_id,
+            measure=measure,
+            opener=opener,
+            level=level,
+            department=department,
+            **more,
+        )
+
+    def take_back(self, key: Key) -> None:
+        self.put(*key, outcome=Outcome.retracted)

@@ -1,0 +1,268 @@
+"""The fold of one case: moments, in order, step measures, which draw facts.
+
+What comes out is a pure function of the *set* of moments, the configuration and the watermark (DESIGN 5.2);
+``streams.cases`` makes it incremental.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from streams.clock import FAR, Clock, Context, Key
+from streams.fact import Fact, Outcome
+from streams.measures import MEASURES
+from streams.timeline import CHILD, FIRST, HUMAN, Case, Kind, Moment, Order, advance
+
+if TYPE_CHECKING:
+    from streams.configuration import Configuration
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+STUB_AFTER = 35 * DAY
+STRUCTURAL = frozenset((Kind.merged, Kind.unmerged, Kind.deleted, Kind.restored, Kind.corrected, Kind.excluded))
+
+
+def _states(name: str, per_level: bool) -> type[Struct]:
+    """A struct with the state of each measure under its name, so that it is decoded with its type."""
+    fields = [(m.name, m, msgspec.field(default_factory=m)) for m in MEASURES if m.per_level == per_level]
+    return msgspec.defstruct(name, fields, array_like=True, gc=False, module=__name__)
+
+
+WholeStates = _states("WholeStates", per_level=False)
+LevelStates = _states("LevelStates", per_level=True)
+_WHOLE = {k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in Kind}
+_LEVEL = {k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in Kind}
+
+FORMAT = int.from_bytes(
+    hashlib.blake2b(
+        repr([(m.name, m.per_level, m.__annotations__) for m in MEASURES] + [Case.__annotations__]).encode(),
+        digest_size=6,
+    ).digest()
+)
+"""Names what a stored head looks like: another set of measures reads it wrongly."""
+
+
+class Head(Struct, array_like=True, gc=False):
+    """Where the fold of a case stands: after the moment ``last``. ``pending`` are stopped clocks that await the watermark."""
+
+    last: Order
+    case: Case
+    whole: WholeStates  # type: ignore[valid-type]
+    levels: list[LevelStates]  # type: ignore[valid-type]
+    pending: list[tuple[str, int, Clock]] = []
+
+
+def new_head(levels: int) -> Head:
+    return Head(FIRST, Case(), WholeStates(), [LevelStates() for _ in range(levels)])
+
+
+def step(head: Head, m: Moment, ctx: Context) -> None:
+    """One moment, after all before it. Draws the facts that change."""
+    case = head.case
+    if case.split_at is not None and case.split_at <= m.time:
+        reorganise(head, ctx, m.time)
+    if m.relation:
+        _step_foreign(head, m, ctx)
+    else:
+        _step(head, m, m.kind, ctx)
+    head.last = m.order
+
+
+def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
+    case = head.case
+    was = case.__copy__()
+    advance(case, m, ctx.config, ctx.source)
+    whole = head.whole
+    for name in _WHOLE[kind]:
+        getattr(whole, name).step(m, was, case, ctx, -1)
+    names = _LEVEL[kind]
+    if names:
+        for level, states in enumerate(head.levels):
+            for name in names:
+                getattr(states, name).step(m, was, case, ctx, level)
+
+
+def _step_foreign(head: Head, m: Moment, ctx: Context) -> None:
+    """A child tells only that it is open; a merged case lends its request and its replies."""
+    if m.relation == CHILD:
+        _step(head, m, Kind.child_linked, ctx)
+    elif head.case.opener and m.kind in (Kind.replied, Kind.asked_requester):
+        _step(head, m, m.kind, ctx)
+    else:
+        advance(head.case, m, ctx.config, ctx.source)
+
+
+def reorganise(head: Head, ctx: Context, until: int) -> None:
+    """Take the moves of the owner's group, up to ``until``, as moments of their own: they split stints, and nobody handed over."""
+    while (at := head.case.split_at) is not None and at <= until:
+        id = hashlib.blake2b(b"%d" % at, key=head.case.opener, digest_size=16).digest()
+        m = Moment(at, -1, id, Kind.reorganised, 0)
+        _step(head, m, Kind.reorganised, ctx)
+        head.last = m.order
+
+
+def settle(head: Head, ctx: Context) -> None:
+    """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
+    reorganise(head, ctx, ctx.now)
+    if head.case.split_at is not None:
+        ctx.wake = min(ctx.wake, head.case.split_at)
+    for name, level, clock in (*_running(head), *head.pending):
+        if clock.due is not None and not clock.judged:
+            if clock.due <= ctx.now:
+                ctx.draw(name, clock, level)
+            ctx.wake = min(ctx.wake, clock.due if not clock.judged else FAR)
+    if head.pending or ctx.pending:
+        head.pending = [p for p in (*head.pending, *ctx.pending) if not p[2].settled]
+        ctx.pending.clear()
+    if head.case.ended is not None:
+        rest = head.case.ended + STUB_AFTER
+        if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
+            ctx.wake = min(ctx.wake, rest)
+
+
+def _running(head: Head) -> Iterable[tuple[str, int, Clock]]:
+    for measure in MEASURES:
+        if not measure.per_level:
+            for clock in getattr(head.whole, measure.name).clocks():
+                yield measure.name, -1, clock
+        else:
+            for level, states in enumerate(head.levels):
+                for clock in getattr(states, measure.name).clocks():
+                    yield measure.name, level, clock
+
+
+def draw(head: Head, ctx: Context) -> None:
+    """Every fact that may still change."""
+    for measure in MEASURES:
+        if not measure.per_level:
+            getattr(head.whole, measure.name).draw(ctx, -1)
+        else:
+            for level, states in enumerate(head.levels):
+                getattr(states, measure.name).draw(ctx, level)
+    for name, level, clock in head.pending:
+        ctx.draw(name, clock, level)
+
+
+def at_rest(head: Head, now: int) -> bool:
+    """True when the case ended long ago and no clock of it runs: it may become a stub."""
+    ended = head.case.ended
+    if ended is None or now < ended + STUB_AFTER or head.pending:
+        return False
+    return all(clock.judged for _, _, clock in _running(head))
+
+
+class Standing(NamedTuple):
+    """What the structural moments of a case say: ``reason`` it is out of all denominators since ``since`` (by the moment
+    ``by``), the case it was merged ``into``."""
+
+    reason: str = ""
+    since: int = 0
+    by: bytes = b""
+    into: str = ""
+
+
+def resolve(moments: Sequence[Moment]) -> tuple[list[Moment], Standing]:
+    """Apply corrections, and find out whether the case counts (METRICS 2.10). ``moments`` are in order, and so is the result.
+
+    Deleted within an hour and never answered by a human: spam. Deleted later: an end like others. What was restored,
+    unmerged or included again is as if it had never happened.
+    """
+    void: dict[bytes, int] = {}
+    for m in moments:
+        if m.kind == Kind.corrected and not m.relation and m.id not in void:
+            void[bytes.fromhex(m.text.replace("-", ""))] = m.at
+    kept: list[Moment] = []
+    merged = deleted = excluded = None
+    for m in sorted((_moved(m, void) for m in moments if void.get(m.id) != 0), key=lambda m: m.order):
+        kind = m.kind if not m.relation else -1
+        if kind == Kind.merged:
+            merged = m
+        elif kind == Kind.unmerged:
+            merged = None
+        elif kind == Kind.deleted:
+            deleted = m
+        elif kind == Kind.restored:
+            kept = [k for k in kept if k.kind != Kind.deleted or k.relation]
+            deleted = None
+        elif kind == Kind.excluded:
+            excluded = m if m.extra else None
+        kept.append(m)
+    if merged is not None:
+        return kept, Standing("merged", merged.time, merged.id, merged.text)
+    if excluded is not None:
+        return kept, Standing(excluded.text, excluded.time, excluded.id)
+    if deleted is not None and _spam(kept, deleted):
+        return kept, Standing("spam", deleted.time, deleted.id)
+    return kept, Standing()
+
+
+def _moved(m: Moment, void: dict[bytes, int]) -> Moment:
+    return msgspec.structs.replace(m, time=void[m.id]) if void.get(m.id) else m
+
+
+def _spam(moments: Iterable[Moment], deleted: Moment) -> bool:
+    created = next((m for m in moments if m.kind == Kind.created and not m.relation), None)
+    answered = any(m.kind in (Kind.replied, Kind.asked_requester, Kind.solved) and m.actor == HUMAN for m in moments)
+    return created is not None and deleted.time - created.time <= HOUR and not answered
+
+
+def fold(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
+    """From ``head`` on through ``moments`` and up to the watermark; ``ctx.facts`` holds every fact that may have changed."""
+    draw(head, ctx)
+    for m in moments:
+        step(head, m, ctx)
+    settle(head, ctx)
+
+
+def fold_whole(moments: Sequence[Moment], config: Configuration, case_id: str, now: int, version: int) -> tuple[Head, Context, Standing]:
+    """The fold of all moments of a case, structural ones included: the definition that everything else must agree with."""
+    kept, standing = resolve(moments)
+    ctx = Context(config, case_id, now, version)
+    head = new_head(config.levels)
+    fold(head, kept, ctx)
+    if standing.reason:
+        exclude(head, ctx, standing)
+    return head, ctx, standing
+
+
+def exclude(head: Head, ctx: Context, standing: Standing) -> None:
+    """The case counts nowhere: one fact says why, so that the share of exclusions can be shown."""
+    owner = head.case.owner
+    wake = standing.since + STUB_AFTER
+    ctx.facts.clear()
+    for level, department in enumerate(ctx.config.path(owner, standing.since)):
+        ctx.put(
+            "excluded",
+            standing.by,
+            level,
+            department,
+            start=standing.since,
+            stop=standing.since,
+            since=standing.since,
+            outcome=Outcome.done,
+            counts_at=standing.since,
+            flags=standing.reason,
+        )
+    head.pending.clear()
+    head.whole, head.levels = WholeStates(), [LevelStates() for _ in head.levels]
+    head.case.ended = standing.since
+    ctx.wake = wake
+
+
+def difference(before: dict[Key, Fact], after: dict[Key, Fact], ctx: Context) -> dict[Key, Fact]:
+    """What must be said so that who knows ``before`` knows ``after``. Both were drawn at one version."""
+    gone = [k for k, f in before.items() if f.outcome is not Outcome.retracted and k not in after]
+    said = {
+        k: f
+        for k, f in after.items()
+        if before.get(k) != f and not (f.outcome is Outcome.retracted and k not in before)
+    }
+    ctx.facts = {}
+    for key in gone:
+        ctx.take_back(key)
+    return {**ctx.facts, **said}

@@ -1,0 +1,161 @@
+"""What a configuration must hold beyond its types: names that exist, each thing said once, promises that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
+
+from streams.company import ANYBODY, Company, CompanyFile
+from streams.dated import FOR_EVER, instant
+from streams.hours import Schedule
+from streams.norms import NormEntry, NormsFile, default_schedule, opening, valid_from
+from streams.opening import ALWAYS_OPEN, closure
+from streams.problems import Place, Problem, Severity, did_you_mean, one_of
+
+COMPANY = "company.yaml"
+SOME_HOURS = 'write `hours: {mon-fri: "09:00-17:00"}`, say, or `hours: always`'
+
+Say = Callable[..., Problem]
+
+
+def lint(company: CompanyFile, norms: Mapping[str, NormsFile]) -> list[Problem]:
+    """Everything that is wrong or looks wrong, without lines; ``norms`` by the name of their file."""
+    compiled = Company(company)
+    say = partial(_say, COMPANY)
+    return [
+        *_defaults(say, compiled),
+        *_departments(say, compiled),
+        *_cycles(say, compiled),
+        *_members(say, compiled),
+        *_norms(compiled, norms),
+        *_silent(say, compiled, norms.values()),
+    ]
+
+
+def _say(file: str, text: str, mend: str, *at: str | int, warning: bool = False) -> Problem:
+    return Problem(file, 0, text, mend, Severity.warning if warning else Severity.error, at)
+
+
+def _defaults(say: Say, company: Company) -> Iterator[Problem]:
+    file, hours = company.file, default_schedule(company)
+    if not file.sources:
+        yield say("no sources are named", "name those that numbers have to wait for: `sources: [helpdesk]`", "sources")
+    names = ((("sources", i, "name"), s.name, f"a second source '{s.name}'") for i, s in enumerate(file.sources))
+    yield from _twice(say, names)
+    if _never_open(hours):
+        yield say("the organisation is never open", SOME_HOURS, "hours")
+    if file.holidays is None and not hours.always:
+        mend = "add `holidays: DE-BY`, say, or `holidays: []` if every weekday is worked"
+        yield say(f"no holidays for {file.zone}", mend, "holidays", warning=True)
+
+
+def _departments(say: Say, company: Company) -> Iterator[Problem]:
+    zone, departments = company.file.zone, company.file.departments
+    ids = ((("departments", i, "id"), d.id, f"a second department '{d.id}'") for i, d in enumerate(departments))
+    yield from _twice(say, ids)
+    for i, entry in enumerate(departments):
+        here = ("departments", i, "parent")
+        if entry.parent and company.each:
+            yield say("with `groups: each` departments have no parents", "list the groups", *here)
+        for j, parent in enumerate(entry.parent):
+            if parent.department is not None:
+                yield from _unknown(say, company, parent.department, *here, j, "department")
+        text = f"'{entry.id}' gets two parents at one time"
+        yield from _twice(say, (((*here, j), instant(p.since, zone), text) for j, p in enumerate(entry.parent)))
+
+
+def _cycles(say: Say, company: Company) -> Iterator[Problem]:
+    reported: set[str] = set()
+    for i, entry in enumerate(company.file.departments):
+        for at in (FOR_EVER, *company.reorganisations):
+            line = company.line(entry.id, at)
+            parents = company.parents.get(line[0])
+            if parents is not None and parents.at(at) == entry.id and entry.id not in reported:
+                circle = " in ".join(f"'{name}'" for name in (*reversed(line), entry.id))
+                reported.update(line)
+                yield say(f"a department lies in itself: {circle}", "break the circle", "departments", i, "parent")
+
+
+def _members(say: Say, company: Company) -> Iterator[Problem]:
+    """Groups, people and bots."""
+    file, groups = company.file, company.file.group_entries
+    for i, group in enumerate(groups):
+        yield from _unknown(say, company, group.department, "groups", i, "department")
+    for i, person in enumerate(file.people):
+        yield from _unknown(say, company, person.department, "people", i, "department")
+    dated = [
+        (("groups", i), (g.source, g.group, instant(g.since, file.zone)), g.group) for i, g in enumerate(groups)
+    ] + [(("people", i), ("", p.person, instant(p.since, file.zone)), p.person) for i, p in enumerate(file.people)]
+    yield from _twice(say, ((at, key, f"'{name}' gets two departments at one time") for at, key, name in dated))
+    sources = [source.name for source in file.sources]
+    named = [(("groups", i, "source"), g.source) for i, g in enumerate(groups)]
+    named += [(("bots", i, "source"), bot.source) for i, bot in enumerate(file.bots)]
+    for at, source in named:
+        if sources and source not in sources:
+            mend = did_you_mean(source, sources) or "right if it is retired; else add it to `sources`"
+            yield say(f"'{source}' is not among the sources", mend, *at, warning=True)
+
+
+def _norms(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem]:
+    first: dict[tuple[str, int], str] = {}
+    for file, content in files.items():
+        for i, entry in enumerate(content.norms):
+            say = partial(_say, file)
+            yield from _norm(say, company, entry, i)
+            key = (entry.department, valid_from(company, entry))
+            if key in first:
+                text = (
+                    f"a second version of the norms of '{entry.department}' from {entry.valid_from or 'the beginning'}"
+                )
+                yield say(text, f"give it another valid_from (the other one is in {first[key]})", "norms", i)
+            first.setdefault(key, file)
+
+
+def _norm(say: Say, company: Company, entry: NormEntry, i: int) -> Iterator[Problem]:
+    here = ("norms", i)
+    yield from _unknown(say, company, entry.department, *here, "department")
+    for giver in entry.acceptance:
+        if giver != ANYBODY:
+            yield from _unknown(say, company, giver, *here, "acceptance", giver)
+    if entry.hours == ALWAYS_OPEN:
+        for key in ("holidays", "closures", "half_days"):
+            if getattr(entry, key):
+                mend = 'write `hours: {mon-sun: "00:00-24:00"}` to close on some days'
+                yield say(f"who is always open has no {key}", mend, *here, key)
+    closed = {day.isoformat() for text in entry.closures for day in closure(text)}
+    for day in entry.half_days:
+        if day in closed:
+            yield say(f"{day} is a closure and a half day", "delete one", *here, "half_days", day)
+    hours, file = opening(company, entry), company.file
+    if _never_open(hours):
+        yield say(f"'{entry.department}' is never open: no business time would pass", SOME_HOURS, *here, "hours")
+    if entry.holidays is None and file.holidays and not hours.always and hours.zone != file.zone:
+        text = f"'{entry.department}' is in {hours.zone} with the holidays of {file.zone}"
+        yield say(text, "add `holidays:` to the norm", *here, warning=True)
+
+
+def _silent(say: Say, company: Company, files: Iterable[NormsFile]) -> Iterator[Problem]:
+    """Departments that work on cases and have no norms."""
+    promised = {entry.department for file in files for entry in file.norms}
+    served = {group.department for group in company.file.group_entries}
+    for i, entry in enumerate(company.file.departments):
+        if entry.id in served - promised:
+            text = f"department '{entry.id}' has no norms: the organisation's hours, and nothing to keep"
+            yield say(text, f"add a norm with `department: {entry.id}`", "departments", i, warning=True)
+
+
+def _unknown(say: Say, company: Company, department: str, *at: str | int) -> Iterator[Problem]:
+    if department not in company.entries and not company.each:
+        yield say(f"unknown department '{department}'", one_of(department, list(company.entries)), *at)
+
+
+def _twice(say: Say, entries: Iterable[tuple[Place, Hashable, str]]) -> Iterator[Problem]:
+    seen = set()
+    for at, key, text in entries:
+        if key in seen:
+            yield say(text, "delete one, or give it another id or date", *at)
+        seen.add(key)
+
+
+def _never_open(hours: Schedule) -> bool:
+    return not hours.always and not any(hours.week)

@@ -1,0 +1,69 @@
+"""Acceptance of hand-overs (METRICS 2.9)."""
+
+from streams.clock import Context
+from streams.fact import UNOWNED
+from streams.measure import ENDINGS, Measure, ended
+from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+
+ACTS = frozenset(
+    (Kind.claimed, Kind.replied, Kind.noted, Kind.asked_requester, Kind.promised, Kind.paused, Kind.delivered)
+)
+
+
+class Acceptance(Measure):
+    """How long a hand-over lies until somebody of the receiving department takes it up: one fact for each hand-over.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 10:00 routed    legal
+        Mon 10:05 noted     it
+        Mon 13:00 claimed   legal       => met 3h of 4h
+        Mon 14:00 routed    it
+        Mon 14:30 routed    legal       => met 30m of 4h
+        Mon 15:00 solved    legal       => met 30m of 4h
+
+    Who passes a case on has received it until then (flag ``pass_through``). The receiver's hours and the norm for
+    this giver count. Time in which nobody owns the case is no hand-over; giver is who held it last.
+    """
+
+    name = "acceptance"
+    on = (Kind.routed, Kind.reorganised, *sorted(ACTS), *ENDINGS)
+    per_level = True
+
+    label: str = ""
+    holder: str = UNOWNED
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        kind = m.kind
+        if kind == Kind.routed:
+            if case.owner != UNOWNED:
+                self.routed(m, case, ctx, level)
+        elif kind == Kind.reorganised:
+            if case.owner != UNOWNED:
+                self.label, self.holder = ctx.config.path(case.owner, m.time)[level], case.owner
+        elif self.clock is None:
+            return
+        elif m.actor == HUMAN and self.acts(m, was, ctx, level):
+            self.finish(ctx, m.time, level)
+        elif ended(was, case):
+            self.give_up(ctx, m.time, level)
+
+    def acts(self, m: Moment, was: Case, ctx: Context, level: int) -> bool:
+        if m.kind == Kind.closed or m.kind == Kind.deleted:
+            return False
+        department = actor_department(ctx.config, ctx.source, was, m)
+        return ctx.config.path(department, m.time)[level] == self.label
+
+    def routed(self, m: Moment, case: Case, ctx: Context, level: int) -> None:
+        label = ctx.config.path(case.owner, m.time)[level]
+        giver, gave = self.holder, self.label
+        self.label, self.holder = label, case.owner
+        if label == gave:
+            return
+        self.finish(ctx, m.time, level, "pass_through")
+        if gave:
+            self.clock = ctx.start(m.id, m.time, case.owner, giver, self.name)
+            if case.open:
+                ctx.draw(self.name, self.clock, level)
+            else:
+                self.give_up(ctx, m.time, level)

@@ -1,0 +1,82 @@
+"""First response (METRICS 2.3)."""
+
+from streams.clock import Context
+from streams.fact import UNOWNED
+from streams.measure import ENDINGS, Measure, ended
+from streams.timeline import ACTORS, HUMAN, Case, Kind, Moment
+
+BOT = ACTORS.index("provider_bot")
+
+
+class FirstResponse(Measure):
+    """How long a requester waits for the first human answer.
+
+        Mon 09:00 created      finance
+        Mon 09:00 routed       it
+        Mon 09:01 bot_replied  it
+        Mon 09:05 noted        it
+        Mon 11:00 replied      it          => met 2h of 4h
+        Mon 11:30 replied      it
+
+    A bot's reply and an internal note are no answer. Whoever solves without a word has answered by that. What a bot solves
+    asked for no human; if it comes back, the wait starts there.
+
+        Mon 09:00 created      finance
+        Mon 09:00 routed       it
+        Mon 09:01 solved       bot         => cancelled 1m
+        Mon 10:00 reopened
+        Mon 10:10 replied      it          => met 10m of 4h
+
+    The department is the owner when the clock starts. While nobody owns the case the clock waits for the first
+    owner, whose norm then starts anew: the time before is routing's.
+
+        Mon 09:00 created      finance
+        Mon 12:00 routed       it
+        Mon 16:00 now                      => missed 7h
+        Mon 17:00 replied      it          => missed 8h of 4h
+    """
+
+    name = "first_response"
+    on = (Kind.created, Kind.routed, Kind.replied, Kind.asked_requester, *ENDINGS, Kind.reopened)
+
+    skip: bool = False
+    by_bot: bool = False
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        kind = m.kind
+        if kind == Kind.created:
+            if case.opener == m.id and not was.opener:
+                self.begin(m.id, case.asked if case.asked is not None else m.time, case, ctx)
+                self.skip = case.on_behalf
+                if case.answered_early is not None:
+                    self.finish(ctx, case.answered_early)
+        elif kind == Kind.reopened:
+            if self.by_bot and case.open and not was.open:
+                self.by_bot = False
+                self.begin(m.id, m.time, case, ctx)
+        elif self.clock is None:
+            return
+        elif kind == Kind.routed:
+            if self.clock.department == UNOWNED:
+                self.pass_to(ctx, case.owner, m.time, "first_response")
+        elif kind == Kind.replied or kind == Kind.asked_requester:
+            self.answered(m, ctx)
+        elif ended(was, case):
+            self.by_bot = m.actor == BOT
+            if m.actor == HUMAN:
+                self.finish(ctx, m.time, flags="silent_solve")
+            else:
+                self.give_up(ctx, m.time)
+
+    def begin(self, opener: bytes, at: int, case: Case, ctx: Context) -> None:
+        norm = "" if case.owner == UNOWNED else "first_response"
+        self.clock = ctx.start(opener, at, case.owner, case.beneficiary, norm)
+        ctx.draw(self.name, self.clock)
+
+    def answered(self, m: Moment, ctx: Context) -> None:
+        if m.actor != HUMAN or self.clock is None or m.time <= self.clock.start:
+            return
+        if self.skip:  # who opens a case for somebody else writes its first message for them
+            self.skip = False
+            return
+        self.finish(ctx, m.time)

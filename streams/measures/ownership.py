@@ -1,0 +1,46 @@
+"""Ownership (METRICS 2.9)."""
+
+from streams.clock import Context
+from streams.fact import UNOWNED
+from streams.measure import ENDINGS, Measure
+from streams.timeline import Case, Kind, Moment
+
+
+class Ownership(Measure):
+    """How long a department holds an open case: one fact for each stint, without the time in which the requester was asked.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 11:00 routed    legal       => done 2h
+        Mon 12:00 paused    requester
+        Mon 13:00 resumed
+        Mon 14:00 solved    legal       => done 2h
+        Mon 15:00 reopened
+        Mon 16:00 routed    it          => done 1h
+
+    At a parent's level moves among its children are one stint. When the organisation moves a group, the stint is
+    split at that instant and nobody handed anything over.
+    """
+
+    name = "ownership"
+    on = (Kind.created, Kind.routed, Kind.reorganised, Kind.paused, Kind.resumed, *ENDINGS, Kind.reopened)
+    per_level = True
+
+    label: str = ""
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        holds = case.open and case.owner != UNOWNED
+        label = ctx.config.path(case.owner, m.time)[level] if holds else ""
+        if label != self.label:
+            self.finish(ctx, m.time, level)
+            self.label = label
+            if label:
+                self.clock = ctx.start(m.id, m.time, case.owner)
+                if case.pause == "requester":
+                    ctx.pause(self.clock, m.time)
+                ctx.draw(self.name, self.clock, level)
+        elif self.clock is not None and case.owner != was.owner and self.clock.calendar:
+            ctx.change_calendar(self.clock, case.owner, m.time)
+            ctx.draw(self.name, self.clock, level)
+        else:
+            self.follow_pause(was, case, ctx, m.time, case.owner, level)

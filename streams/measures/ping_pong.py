@@ -1,0 +1,52 @@
+"""Ping-pong (METRICS 2.9, FEATURES HND-4)."""
+
+from streams.clock import Clock, Context
+from streams.fact import UNOWNED
+from streams.measure import Measure
+from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+
+
+class PingPong(Measure):
+    """A case goes from A to B and straight back to A: one fact for each return, of department B, with A as counterpart.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 10:00 routed    legal
+        Mon 12:00 routed    it          => done 2h
+        Mon 13:00 routed    legal       => done 1h
+
+    It lasts as long as B had it. The flag ``finished`` says that B solved or delivered something meanwhile: then it
+    is no ping-pong but work in turns.
+    """
+
+    name = "ping_pong"
+    on = (Kind.routed, Kind.reorganised, Kind.solved, Kind.delivered)
+    per_level = True
+
+    label: str = ""
+    holder: str = UNOWNED
+    giver: str = ""
+    came_from: str = ""
+    since: int = 0
+    finished: bool = False
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        if m.kind == Kind.solved or m.kind == Kind.delivered:
+            if m.actor == HUMAN:
+                by = ctx.config.path(actor_department(ctx.config, ctx.source, was, m), m.time)[level]
+                self.finished = self.finished or by == self.label
+            return
+        if case.owner == UNOWNED:
+            return
+        label = ctx.config.path(case.owner, m.time)[level]
+        if m.kind == Kind.routed and label != self.label:
+            if label == self.giver:
+                self.returned(m, ctx, level)
+            self.giver, self.came_from = self.label, self.holder
+            self.since, self.finished = m.time, False
+        self.label, self.holder = label, case.owner
+
+    def returned(self, m: Moment, ctx: Context, level: int) -> None:
+        clock: Clock = ctx.start(m.id, self.since, self.holder, self.came_from)
+        ctx.end(clock, m.time, "finished" if self.finished else "")
+        ctx.draw_last(self.name, clock, level)

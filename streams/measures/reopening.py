@@ -1,0 +1,43 @@
+"""Reopening (METRICS 2.6)."""
+
+from fractions import Fraction
+
+from streams.clock import Context
+from streams.hours import Days
+from streams.measure import Measure, ended
+from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+
+FOLLOW_UP = Days(Fraction(7))
+
+
+class Reopening(Measure):
+    """Does a solution hold? One fact for each solution: ``missed`` when it was reopened within seven business days.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 10:00 solved    it
+        Tue 10:00 reopened              => missed 8h
+        Tue 11:00 solved    it
+        Fri 17:00 now
+        Mon 09:00 closed    system
+        Thu 11:00 now                   => met
+
+    It counts when the seven days are over, either way, and is the department's that solved. ``stop`` is when it was
+    reopened, also where that was later.
+    """
+
+    name = "reopening"
+    on = (Kind.solved, Kind.closed, Kind.reopened)
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        if m.kind == Kind.reopened:
+            if case.open and not was.open:
+                self.finish(ctx, m.time)
+        elif ended(was, case):
+            by_human = m.actor == HUMAN
+            department = actor_department(ctx.config, ctx.source, was, m) if by_human else was.owner
+            clock = ctx.start(m.id, m.time, department, case.beneficiary)
+            clock.follow_up = True
+            clock.due = ctx.config.calendar(department).due_days(m.time, FOLLOW_UP.days)
+            self.clock = clock
+            ctx.draw(self.name, clock)

@@ -1,0 +1,134 @@
+"""Who waits for whom (METRICS 2.5, FEATURES RSP-5)."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from streams.clock import Context
+from streams.fact import Outcome
+from streams.measure import ENDINGS, Measure
+from streams.timeline import Case, Kind, Moment
+
+
+class Share(Struct, array_like=True, gc=False):
+    """What one department's case waited for one party, before now."""
+
+    waits_for: str
+    department: str
+    start: int
+    calendar_us: int = 0
+    business_us: int = 0
+
+
+class Waiting(Measure):
+    """Whom does a case wait for? At each instant exactly one: the provider, the requester, another department, a third
+    party, nobody (unowned), or, between two episodes, closed. One fact for each of them and each owner; together they
+    add up to the time since the case was created.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 11:00 paused    requester
+        Mon 14:00 resumed
+        Mon 15:00 routed    legal
+        Mon 17:00 solved    legal       => done 0m, done 3h, done 3h, done 2h
+
+    The facts count when the case is solved, and go on running if it is reopened. The time after the last solution is
+    no waiting, and has no fact.
+    """
+
+    name = "waiting"
+    on = (
+        Kind.created,
+        Kind.routed,
+        Kind.reorganised,
+        Kind.paused,
+        Kind.resumed,
+        Kind.child_linked,
+        *ENDINGS,
+        Kind.reopened,
+    )
+
+    shares: list[Share] = []
+    active: int = -1
+    since: int = 0
+    opener: bytes = b""
+    beneficiary: str = ""
+    stop: int | None = None
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+        if not case.opener:
+            return
+        waits_for, before = case.waits_for, self.active
+        since = m.time
+        if before < 0:
+            since = m.time if case.asked is None else case.asked
+            self.opener, self.beneficiary = case.opener, case.beneficiary
+        elif not self.changed(waits_for, case.owner, m, ctx):
+            return
+        self.book(m.time, ctx)
+        self.active, self.since = self.place(waits_for, case.owner, since, ctx), since
+        if (self.stop is None) != case.open:  # all of them stop, or go on
+            self.stop = None if case.open else m.time
+            self.draw_shares(ctx, range(len(self.shares)))
+        else:
+            self.draw_shares(ctx, (before, self.active) if before >= 0 else (self.active,))
+
+    def draw(self, ctx: Context, level: int) -> None:
+        self.draw_shares(ctx, range(len(self.shares)))
+
+    def changed(self, waits_for: str, department: str, m: Moment, ctx: Context) -> bool:
+        now = self.shares[self.active]
+        if now.waits_for != waits_for or now.department != department:
+            return True
+        path = ctx.config.path
+        return m.kind == Kind.reorganised and path(department, now.start) != path(department, m.time)
+
+    def book(self, at: int, ctx: Context) -> None:
+        """Add to the active share what it waited until ``at``."""
+        if self.active >= 0:
+            share = self.shares[self.active]
+            share.calendar_us += at - self.since
+            share.business_us += ctx.config.calendar(share.department).worked(self.since, at)
+
+    def place(self, waits_for: str, department: str, at: int, ctx: Context) -> int:
+        path = ctx.config.path
+        for i, share in enumerate(self.shares):
+            if (
+                share.waits_for == waits_for
+                and share.department == department
+                and path(department, share.start) == path(department, at)
+            ):
+                return i
+        self.shares = [*self.shares, Share(waits_for, department, at)]
+        return len(self.shares) - 1
+
+    def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
+        """The facts, at every level, of the parties and departments that these shares belong to."""
+        labels = [ctx.config.path(share.department, share.start) for share in self.shares]
+        for level in ctx.levels:
+            for waits_for, label in dict.fromkeys((self.shares[i].waits_for, labels[i][level]) for i in which):
+                self.draw_one(ctx, level, waits_for, label, labels)
+
+    def draw_one(
+        self, ctx: Context, level: int, waits_for: str, label: str, labels: list[tuple[str, ...]]
+    ) -> None:
+        parts = [s for s, path in zip(self.shares, labels, strict=True) if s.waits_for == waits_for and path[level] == label]
+        waited = sum(s.calendar_us for s in parts)
+        if waits_for == "closed" and not waited:
+            return  # the time after the last solution
+        runs = self.stop is None and any(s is self.shares[self.active] for s in parts)
+        ctx.put(
+            f"{self.name}_{waits_for}",
+            self.opener,
+            level,
+            label,
+            counterpart=ctx.config.path(self.beneficiary, parts[0].start)[level],
+            start=parts[0].start,
+            stop=self.stop,
+            since=self.since if runs else parts[0].start,
+            calendar=self.shares[self.active].department if runs else "",
+            calendar_us=waited,
+            business_us=sum(s.business_us for s in parts),
+            outcome=Outcome.done if self.stop is not None else Outcome.running if runs else Outcome.paused,
+            counts_at=self.stop,
+        )

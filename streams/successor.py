@@ -1,0 +1,109 @@
+"""May this configuration follow that one? The past keeps what it was judged by (DESIGN, invariant 5).
+
+Norms cannot be changed before the least watermark; groups, parents and people can be, by up to 35 days. What is named
+for the first time has no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TypeVar
+
+from streams.configuration import Configuration
+from streams.dated import Dated, shown
+from streams.lint import COMPANY
+from streams.norms import Version, default_schedule, valid_from
+from streams.problems import Place, Problem, Severity
+
+DAY_US = 86_400_000_000
+LIMIT_DAYS = 35
+
+K = TypeVar("K")
+
+
+def check_successor(old: Configuration, new: Configuration, least_watermark: int | None) -> list[Problem]:
+    """Errors refuse ``new``, warnings do not. ``least_watermark`` is None while nothing has been seen."""
+    if least_watermark is None:
+        return []
+    return [
+        *_norms(old, new, least_watermark),
+        *_organisation(old, new, least_watermark - LIMIT_DAYS * DAY_US),
+        *_hours(old, new),
+    ]
+
+
+def _norms(old: Configuration, new: Configuration, least_watermark: int) -> Iterator[Problem]:
+    nothing: Dated[Version | None] = Dated((), before=None)
+    for department, before in old.norms.versions.items():
+        changed = before.first_difference(new.norms.versions.get(department, nothing))
+        if changed is None or changed >= least_watermark:
+            continue
+        zone = new.company.zone(department)
+        file, at = _entry_of_norm(new, department, changed)
+        yield Problem(
+            file,
+            0,
+            f"the norms of '{department}' change from {shown(changed, zone)}, and what was judged stays judged",
+            f"put back what was there; change it from a day after {shown(least_watermark, zone)} on (valid_from)",
+            at=at,
+        )
+
+
+def _entry_of_norm(new: Configuration, department: str, changed: int) -> tuple[str, Place]:
+    """The entry that begins at the change, else any of the department's, else the first file."""
+    entries = [
+        (valid_from(new.company, entry) != changed, file, i)
+        for file, content in new.files.norms.items()
+        for i, entry in enumerate(content.norms)
+        if entry.department == department
+    ]
+    if not entries:
+        return next(iter(new.files.norms), COMPANY), ()
+    _, file, i = min(entries)
+    return file, ("norms", i)
+
+
+def _organisation(old: Configuration, new: Configuration, limit: int) -> Iterator[Problem]:
+    was, becomes, file = old.company, new.company, new.files.company
+    if becomes.each and not was.each:
+        text = "with `groups: each` the groups would lose the departments that they had"
+        yield Problem(COMPANY, 0, text, "keep the list of groups", at=("groups",))
+        return
+    groups = {(g.source, g.group): ("groups", i) for i, g in enumerate(file.group_entries)}
+    departments = {d.id: ("departments", i) for i, d in enumerate(file.departments)}
+    people = {p.person: ("people", i) for i, p in enumerate(file.people)}
+    backdated = partial(_backdated, zone=file.zone, limit=limit)
+    yield from backdated("group", was.groups, becomes.groups, groups)
+    yield from backdated("department", was.parents, becomes.parents, departments)
+    yield from backdated("person", was.people, becomes.people, people)
+
+
+def _backdated(
+    what: str,
+    old: Mapping[K, Dated[str]],
+    new: Mapping[K, Dated[str]],
+    places: Mapping[K, Place],
+    *,
+    zone: str,
+    limit: int,
+) -> Iterator[Problem]:
+    for key, before in old.items():
+        changed = before.first_difference(new.get(key, Dated((), before.before)))
+        if changed is not None and changed < limit:
+            name = key[-1] if isinstance(key, tuple) else key
+            text = f"the place of {what} '{name}' changes from {shown(changed, zone)}"
+            mend = f"put back what was there; changes reach back {LIMIT_DAYS} days, to {shown(limit, zone)}"
+            yield Problem(COMPANY, 0, text, mend, at=places.get(key, ()))
+
+
+def _hours(old: Configuration, new: Configuration) -> Iterator[Problem]:
+    """Hours without norms have no date: they change for the past too."""
+    for department in ("", *old.departments):
+        promised = department in old.norms.versions or department in new.norms.versions
+        if not promised and default_schedule(old.company, department) != default_schedule(new.company, department):
+            who = f"'{department}'" if department else "the organisation"
+            text = f"the default hours of {who} change, for the past too"
+            mend = "give the departments norms with hours and valid_from to keep their past"
+            yield Problem(COMPANY, 0, text, mend, Severity.warning, at=("hours",))
+            return

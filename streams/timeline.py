@@ -1,0 +1,244 @@
+"""A case's events, in order, and the situation they lead to. The one place that knows what states mean.
+
+Instants are UTC microseconds. A :class:`Moment` is an event as the core keeps it: a short array, without what only the log needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final, Protocol
+
+from msgspec import UNSET, Struct
+
+from ingest import event as e
+from streams.fact import UNMAPPED, UNOWNED
+
+
+class Kind(IntEnum):
+    """What a moment is. The numbers are stored: append, never renumber. The last is not an event of the log."""
+
+    created = 0
+    classified = 1
+    routed = 2
+    claimed = 3
+    replied = 4
+    noted = 5
+    bot_replied = 6
+    asked_requester = 7
+    requester_replied = 8
+    paused = 9
+    resumed = 10
+    promised = 11
+    promise_accepted = 12
+    delivered = 13
+    need_by = 14
+    solved = 15
+    reopened = 16
+    closed = 17
+    merged = 18
+    unmerged = 19
+    child_linked = 20
+    deleted = 21
+    restored = 22
+    corrected = 23
+    excluded = 24
+    thanked = 25
+    reorganised = 26
+
+
+ACTORS: Final = tuple(e.Actor)
+HUMAN: Final = ACTORS.index(e.Actor.provider_human)
+OWN, MERGED, CHILD = 0, 1, 2
+
+Order = tuple[int, int, bytes]
+FIRST: Final[Order] = (-(1 << 62), -1, b"")
+
+
+class Moment(Struct, array_like=True, gc=False, frozen=True):
+    """``actor`` indexes :data:`ACTORS`; ``text``, ``extra`` and ``at`` mean what :func:`moment` says for the kind.
+
+    ``relation`` is ``OWN``, or ``MERGED`` or ``CHILD`` for an event of the case ``origin`` that speaks here too.
+    """
+
+    time: int
+    seq: int
+    id: bytes
+    kind: int
+    actor: int
+    who: str = ""
+    group: str = ""
+    text: str = ""
+    extra: str = ""
+    at: int = 0
+    relation: int = OWN
+    origin: str = ""
+
+    @property
+    def order(self) -> Order:
+        return (self.time, self.seq, self.id)
+
+
+def microseconds(instant: Any) -> int:
+    """A zoned ``datetime`` as UTC microseconds since 1970, exactly (doubles hold those until the year 2255)."""
+    return round(instant.timestamp() * 1_000_000)
+
+
+_DETAILS: Final[dict[type, tuple[int, Callable[[Any], dict[str, Any]] | None]]] = {
+    e.Created: (
+        Kind.created,
+        lambda d: {
+            "who": d.requester,
+            "group": d.requester_group,
+            "text": d.service,
+            "extra": d.priority,
+        },
+    ),
+    e.Classified: (Kind.classified, lambda d: {"text": d.service, "extra": d.priority}),
+    e.Routed: (Kind.routed, lambda d: {"group": d.group, "text": d.reason}),
+    e.Claimed: (Kind.claimed, lambda d: {"group": d.group}),
+    e.Replied: (Kind.replied, lambda d: {"group": d.group}),
+    e.Noted: (Kind.noted, lambda d: {"group": d.group}),
+    e.BotReplied: (Kind.bot_replied, lambda d: {"group": d.group}),
+    e.AskedRequester: (Kind.asked_requester, lambda d: {"group": d.group}),
+    e.RequesterReplied: (Kind.requester_replied, None),
+    e.Paused: (Kind.paused, lambda d: {"text": str(d.owner), "extra": d.reason}),
+    e.Resumed: (Kind.resumed, None),
+    e.Promised: (Kind.promised, lambda d: {"text": d.promise, "at": microseconds(d.due)}),
+    e.PromiseAccepted: (Kind.promise_accepted, lambda d: {"text": d.promise}),
+    e.Delivered: (Kind.delivered, lambda d: {"text": d.promise}),
+    e.NeedBy: (Kind.need_by, lambda d: {"at": microseconds(d.due)}),
+    e.Solved: (Kind.solved, lambda d: {"group": d.group}),
+    e.Reopened: (Kind.reopened, None),
+    e.Closed: (Kind.closed, None),
+    e.Merged: (Kind.merged, lambda d: {"text": d.into}),
+    e.Unmerged: (Kind.unmerged, None),
+    e.ChildLinked: (Kind.child_linked, lambda d: {"text": d.parent}),
+    e.Deleted: (Kind.deleted, None),
+    e.Restored: (Kind.restored, None),
+    e.Corrected: (
+        Kind.corrected,
+        lambda d: {"text": d.supersedes, "at": 0 if d.at is UNSET else microseconds(d.at)},
+    ),
+    e.Excluded: (Kind.excluded, lambda d: {"text": d.reason, "extra": "" if d.reverted else "excluded"}),
+    e.Thanked: (Kind.thanked, lambda d: {"group": d.group, "text": "speed" if d.for_speed else ""}),
+}
+_ACTOR_INDEX: Final = {actor: i for i, actor in enumerate(ACTORS)}
+
+
+def moment(event: e.CaseEvent) -> Moment:
+    """An event of a case as the core keeps it."""
+    kind, details = _DETAILS[type(event)]
+    more = details(event.data) if details else {}
+    who = more.pop("who", "") or event.who
+    return Moment(
+        microseconds(event.time),
+        event.sequence,
+        bytes.fromhex(event.id.replace("-", "")),
+        int(kind),
+        _ACTOR_INDEX[event.actor],
+        who,
+        **more,
+    )
+
+
+class Organisation(Protocol):
+    """What the timeline asks of the configuration (``streams.configuration``): who is what, as of an instant."""
+
+    def department(self, source: str, group: str, at: int) -> str: ...
+    def unit(self, source: str, group: str, at: int) -> str: ...
+    def person(self, who: str, at: int) -> str: ...
+    def next_change(self, source: str, group: str, after: int) -> int | None: ...
+
+
+class Case(Struct, array_like=True, gc=False):
+    """Where a case stands after a moment. Departments are leaves of the tree, as of the moment that set them.
+
+    ``asked`` is when the request was first made (None: not yet), ``owner`` who holds it, ``split_at`` when the
+    organisation will next move its owner, ``pause`` whom a pause waits for, ``children`` the open child cases,
+    ``ended`` when the last episode ended, ``answered_early`` a reply on a merged case before this one was created.
+    """
+
+    asked: int | None = None
+    opener: bytes = b""
+    beneficiary: str = UNMAPPED
+    on_behalf: bool = False
+    service: str = ""
+    priority: str = ""
+    group: str = ""
+    owner: str = UNOWNED
+    split_at: int | None = None
+    open: bool = False
+    pause: str = ""
+    pause_reason: str = ""
+    children: list[str] = []
+    ended: int | None = None
+    answered_early: int | None = None
+
+    @property
+    def waits_for(self) -> str:
+        """Exactly one of the six who-waits clocks (METRICS 2.5)."""
+        if not self.open:
+            return "closed"
+        if self.pause:
+            return self.pause
+        if self.owner == UNOWNED:
+            return "unowned"
+        return "other_department" if self.children else "provider"
+
+
+def actor_department(org: Organisation, source: str, case: Case, m: Moment) -> str:
+    """In whose name somebody acted: the group that the source names, else the person's department, else the owner."""
+    if m.group:
+        return org.department(source, m.group, m.time)
+    return (org.person(m.who, m.time) if m.who else "") or case.owner
+
+
+def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
+    """Move ``case`` on by one moment, in place. Moments come in order."""
+    if m.relation:
+        _advance_foreign(case, m)
+        return
+    kind = m.kind
+    if kind == Kind.routed or kind == Kind.reorganised:
+        if kind == Kind.routed:
+            case.group = m.group
+        case.owner = org.department(source, case.group, m.time)
+        case.split_at = org.next_change(source, case.group, m.time) if case.group else None
+    elif kind == Kind.created:
+        if case.opener:
+            return
+        case.asked = m.time if case.asked is None else min(case.asked, m.time)
+        case.opener, case.open = m.id, True
+        case.on_behalf = m.actor == HUMAN
+        case.service, case.priority = m.text, m.extra
+        case.beneficiary = (
+            (org.person(m.who, m.time) if m.who else "") or org.unit(source, m.group, m.time) or UNMAPPED
+        )
+    elif kind == Kind.classified:
+        case.service, case.priority = m.text or case.service, m.extra or case.priority
+    elif kind == Kind.paused:
+        if case.open:
+            case.pause, case.pause_reason = m.text, m.extra
+    elif kind == Kind.resumed:
+        case.pause = case.pause_reason = ""
+    elif kind == Kind.solved or kind == Kind.closed or kind == Kind.deleted:
+        if case.open:
+            case.open, case.ended = False, m.time
+        case.pause = case.pause_reason = ""
+    elif kind == Kind.reopened and case.opener:
+        case.open, case.ended = True, None
+
+
+def _advance_foreign(case: Case, m: Moment) -> None:
+    """A merged case lends its earliest request and its replies; a child, that it is open."""
+    if m.relation == CHILD:
+        if m.kind in (Kind.created, Kind.reopened) and m.origin not in case.children:
+            case.children = [*case.children, m.origin]
+        elif m.kind in (Kind.solved, Kind.closed) and m.origin in case.children:
+            case.children = [c for c in case.children if c != m.origin]
+    elif not case.opener:
+        if m.kind == Kind.created:
+            case.asked = m.time if case.asked is None else min(case.asked, m.time)
+        elif m.kind in (Kind.replied, Kind.asked_requester) and m.actor == HUMAN and case.answered_early is None:
+            case.answered_early = m.time
