@@ -1,7 +1,6 @@
 """Reads a directory of configuration: ``company.yaml``, and ``norms.yaml`` or ``norms/*.yaml``.
 
 Everything that is wrong comes back at once, each with its line (:class:`streams.problems.BadConfiguration`).
-All scalars are read as text, and the models make of it what it should be: no ``no`` becomes False, no 08:30 a number.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
-from yaml.reader import ReaderError
 
+from deploy.yaml_text import NotYaml, Tree, line_of, parse, repeated_keys
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.lint import COMPANY, lint
@@ -40,7 +38,7 @@ class Loaded:
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
-    documents: Mapping[str, yaml.Node]
+    documents: Mapping[str, Tree]
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """The same problems with their lines, in the order of the files."""
@@ -79,22 +77,13 @@ def _strays(directory: Path) -> Iterator[Problem]:
             yield Problem(path.name, 0, "is not read", mend, Severity.warning)
 
 
-class _Text(yaml.SafeLoader):
-    """YAML in which all scalars are text, but for nothing (null)."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own
-        first: [pair for pair in resolvers if pair[0] in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 class _Reader:
     """Collects what is wrong while it reads. ``broken``: the (file, entry) that problems have been reported of."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.broken: set[tuple[str, Place]] = set()
-        self.documents: dict[str, yaml.Node] = {}
+        self.documents: dict[str, Tree] = {}
 
     def read(self, directory: Path, name: str, model: type[M]) -> M | None:
         """The file as its model; if parts of it are wrong, without them; None if nothing can be made of it."""
@@ -105,15 +94,16 @@ class _Reader:
         try:
             return model.model_validate(data)
         except ValidationError as error:
-            problems = [_problem(name, model, data, details) for details in error.errors()]
+            broken = error
+        problems = [_problem(name, model, data, details) for details in broken.errors()]
         self.problems += problems
         self.broken |= {(name, problem.at[:2]) for problem in problems}
-        return _rest(model, data, [problem.at for problem in problems])
+        return _rest(model, data, broken)
 
     def follows(self, problem: Problem) -> bool:
         """May it come from what is broken already?"""
         warning = problem.severity is Severity.warning
-        return (warning and bool(self.broken)) or (problem.file, problem.at[:2]) in self.broken
+        return (warning and bool(self.problems)) or (problem.file, problem.at[:2]) in self.broken
 
     def _text(self, directory: Path, name: str) -> str | None:
         try:
@@ -135,29 +125,13 @@ class _Reader:
 
     def _data(self, name: str, text: str) -> Any:
         try:
-            loader = _Text(text)
-            node = loader.get_single_node()
-            data = None if node is None else loader.construct_document(node)
-            loader.dispose()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 0
-            self._refuse(
-                name, line, f"is not YAML: {error.problem or error.context}", "look at colons, quotes, indents"
-            )
+            tree, data = parse(text)
+        except NotYaml as error:
+            self._refuse(name, error.line, error.text, error.mend)
             return None
-        except ReaderError as error:
-            line = text.count("\n", 0, error.position) + 1
-            self._refuse(name, line, "is not text: it holds control characters", "save it as plain text")
-            return None
-        except (RecursionError, ValueError) as error:
-            self._refuse(name, 0, f"is not YAML that can be read: {error}", "write it without tags and deep nesting")
-            return None
-        if node is None or data is None:
-            self._refuse(name, 0, "is empty", "write what belongs there, or delete the file")
-            return None
-        self.documents[name] = node
-        self.problems += _repeated_keys(name, node, set())
+        self.documents[name] = tree
+        for line, key in repeated_keys(tree, set()):
+            self._refuse(name, line, f"'{key}' is given twice", "delete one")
         return data
 
     def _refuse(self, name: str, line: int, text: str, mend: str) -> None:
@@ -205,25 +179,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(part)
 
 
-def _line(node: yaml.Node, place: Place) -> int:
-    """Where a place stands: the line of its key or item, of the nearest above it if it is not in the file itself."""
-    line = node.start_mark.line
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(key, value) for key, value in node.value if key.value == str(part)]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            pairs = [(item, item) for item in node.value[part : part + 1]]
-        else:
-            continue
-        if pairs:
-            key, node = pairs[-1]
-            line = key.start_mark.line
-    return line + 1
-
-
-def _located(problems: Iterable[Problem], documents: Mapping[str, yaml.Node]) -> list[Problem]:
+def _located(problems: Iterable[Problem], documents: Mapping[str, Tree]) -> list[Problem]:
     located = [
-        replace(problem, line=_line(documents[problem.file], problem.at))
+        replace(problem, line=line_of(documents[problem.file], problem.at))
         if not problem.line and problem.file in documents
         else problem
         for problem in problems
@@ -242,46 +200,33 @@ def _resolved(data: Any, loc: Place) -> Place:
     return tuple(found)
 
 
-def _rest(model: type[M], data: Any, places: Iterable[Place]) -> M | None:
-    """What can be checked further although some places are wrong: they are left out, or filled in where they are needed."""
+def _rest(model: type[M], data: Any, error: ValidationError) -> M | None:
+    """What can be checked further although parts are wrong: they are left out, or filled in where they are needed."""
     data = copy.deepcopy(data)
-    try:
-        for place in places:
-            *above, key = place[: 1 + max(i for i, part in enumerate(place) if isinstance(part, str))]
-            holder = _at(data, above)
-            if holder is data and isinstance(data.get(key), list):
-                return None  # a list of the wrong things: all that refers to them would look wrong
-            holder.pop(key, None)
-        for _ in range(2):
-            try:
-                return model.model_validate(data)
-            except ValidationError as error:
-                for details in error.errors():
-                    *above, missing = details["loc"]
-                    _at(data, _resolved(data, tuple(above)))[missing] = FILLERS[missing]
-    except (LookupError, ValueError, TypeError, AttributeError):
-        pass
+    for _ in range(3):
+        missing = [details["loc"] for details in error.errors() if details["type"] == "missing"]
+        wrong = {_key(_resolved(data, details["loc"])) for details in error.errors() if details["type"] != "missing"}
+        for place in sorted(wrong, key=len, reverse=True):
+            if not place or (len(place) == 1 and isinstance(data[place[0]], list)):
+                return None  # all that refers to a list of the wrong things would look wrong
+            _at(data, place[:-1]).pop(place[-1], None)
+        for *above, key in missing:
+            _at(data, _resolved(data, tuple(above)))[key] = FILLERS.get(key)
+        try:
+            return model.model_validate(data)
+        except ValidationError as again:
+            error = again
     return None
+
+
+def _key(place: Place) -> Place:
+    """The key of a mapping that holds the place."""
+    while place and isinstance(place[-1], int):
+        place = place[:-1]
+    return place
 
 
 def _at(data: Any, place: Iterable[str | int]) -> Any:
     for part in place:
         data = data[part]
     return data
-
-
-def _repeated_keys(name: str, node: yaml.Node, seen: set[int]) -> list[Problem]:
-    """YAML takes the last of two equal keys without a word."""
-    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-        return []
-    seen.add(id(node))
-    problems: list[Problem] = []
-    keys: set[str] = set()
-    for child in node.value:
-        if isinstance(node, yaml.MappingNode):
-            key, child = child
-            if key.value in keys:
-                problems.append(Problem(name, key.start_mark.line + 1, f"'{key.value}' is given twice", "delete one"))
-            keys |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-        problems += _repeated_keys(name, child, seen)
-    return problems

@@ -2,6 +2,9 @@
 
 The ordinal of an event is that of its kind, in `ORDINALS`: one row makes at most one event of a kind, so that a change
 in how rows are translated renumbers nothing. A value that is missing is never a change.
+
+That a case was created is no row of a log but follows from there being any: its id is made of the case alone, so that it
+is the same event when a first row that could not be read comes mended, or when an old one has left the log.
 """
 
 from __future__ import annotations
@@ -37,32 +40,32 @@ from ingest.mapping import EVENTS, LogMapping, Means
 
 ORDINALS = {
     "created": 0,
-    "resumed": 1,
-    "reopened": 2,
-    "classified": 3,
-    "routed": 4,
-    "claimed": 5,
-    "asked_requester": 6,
-    "paused": 7,
-    "requester_replied": 8,
-    "noted": 9,
-    "solved": 10,
-    "closed": 11,
-    "replied": 12,
-    "bot_replied": 13,
+    "child_linked": 1,
+    "restored": 2,
+    "unmerged": 3,
+    "resumed": 4,
+    "reopened": 5,
+    "classified": 6,
+    "need_by": 7,
+    "routed": 8,
+    "claimed": 9,
+    "requester_replied": 10,
+    "replied": 11,
+    "bot_replied": 12,
+    "asked_requester": 13,
     "promised": 14,
     "promise_accepted": 15,
-    "delivered": 16,
-    "need_by": 17,
-    "merged": 18,
-    "unmerged": 19,
-    "child_linked": 20,
-    "deleted": 21,
-    "restored": 22,
-    "excluded": 23,
-    "thanked": 24,
+    "noted": 16,
+    "paused": 17,
+    "delivered": 18,
+    "solved": 19,
+    "closed": 20,
+    "thanked": 21,
+    "merged": 22,
+    "deleted": 23,
+    "excluded": 24,
 }
-"""Also the order of the events of one row (who takes a case and solves it in one row did so in this order). Only add."""
+"""Also the order of the events of one row: who takes a case and solves it in one row did so in this order. Only add."""
 
 _ORDINAL_OF = {EVENTS[name]: ordinal for name, ordinal in ORDINALS.items()}
 _PER_ORDER, _PER_ROW = 1 << 16, 1 << 5
@@ -153,7 +156,7 @@ class Case:
             self._enter(row, row.state, for_others=routed and not first)
         if row.kind:
             self._happen(row)
-        elif self._snapshots_only and not first and not self._made:
+        elif self._snapshots_only and not self._made:
             self._work(row)
         if self._state.means is Means.solved:
             self._last_touch_when_solved = row.time
@@ -204,7 +207,18 @@ class Case:
             priority=row.priority,
             channel=row.channel,
         )
-        self._make(Created, row, data, at=asked, actor=Actor.requester, who=row.requester)
+        self._made.append(
+            Created(
+                id=event_id(self._source, row.subject, ORDINALS["created"]),
+                source=self._source,
+                subject=row.subject,
+                time=asked,
+                specversion="1.0",
+                actor=Actor.requester,
+                who=row.requester,
+                data=data,
+            )
+        )
 
     def _classify(self, row: Row) -> None:
         service = row.service if row.service != self._service else ""

@@ -7,7 +7,7 @@ The directory is gone when the iterator ends, or is closed.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -42,7 +42,7 @@ def replay(
     settle: timedelta = timedelta(0),
     chunk: int = CHUNK,
     scratch: Path | None = None,
-) -> Iterator[Record | Rejected]:
+) -> Generator[Record | Rejected, None, None]:
     """First what cannot be read, then the events of ``path`` ordered by (time, sequence, id) and marks between them.
 
     A watermark comes before an event that lies ``gap`` or more after the last one (and before the first event), until just
@@ -111,7 +111,8 @@ class _Runs:
             self._events.sort(key=_ordered)
             yield from self._events
             return
-        self._spill()
+        if self._events:
+            self._spill()
         for _, _, _, record in heapq.merge(*(_read(self._stack.enter_context(run.open("rb"))) for run in self._runs)):
             yield decode(record)
 

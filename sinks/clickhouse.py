@@ -58,7 +58,7 @@ _TOO_MUCH = {159, 160, 241}
 _READS = re.compile(r"\s*\(*\s*(select|with|from|show|describe|desc|explain|exists)\b", re.IGNORECASE)
 _TABULAR = re.compile(r"\s*\(*\s*(select|with|from)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"\binto\s+outfile\b|\bformat\s+\w+\s*$", re.IGNORECASE)
-_MESSAGE = re.compile(r"DB::Exception: (?!.*DB::Exception: )(.*?)(?: \([A-Z0-9_]+\))?(?: \(version .*)?$")
+_MESSAGE = re.compile(r"DB::Exception: (?!.*DB::Exception: )(.*?)(?: \([A-Z0-9_]+\))?(?: \((?:version|for url) .*)?$")
 
 
 class Result(NamedTuple):
@@ -152,6 +152,7 @@ def connect(dsn: str) -> ClickHouse:
         return clickhouse_connect.get_client(**options, database=columns.PUBLIC, settings=ASKING)
 
     if address.scheme != "chdb":
+        options["autogenerate_session_id"] = False  # threads may ask at once, and a session answers one at a time
         with _writing():
             return ClickHouse(clickhouse_connect.get_client(**options), reader)
 

@@ -31,6 +31,7 @@ from streams.fold import (
     fold_whole,
     new_head,
     reorganise,
+    resolve,
     settle,
     step,
 )
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 SKEW_US = 5 * 60 * 1_000_000
 REFOLD = 16
+LIFE = (Kind.created, Kind.reopened, Kind.solved, Kind.closed, Kind.deleted)
 META = "\U0010ffff"
 NEVER = -FAR
 
@@ -81,7 +83,7 @@ class Taken(Struct, array_like=True, gc=False):
 
 class Row(Struct, array_like=True, gc=False):
     """The state of one case. ``offset``: the last record folded; ``wake``: the watermark that next changes something;
-    ``structural``: its moments must be resolved together; ``into``: the case that it was merged into, ``parent``: that it serves;
+    ``structural``: its moments must be resolved together; ``into``: the case that it was merged into; ``child``: it serves another;
     ``held``: moments too far beyond the watermark; ``stub``: what is left when all else was let go.
     """
 
@@ -94,7 +96,7 @@ class Row(Struct, array_like=True, gc=False):
     head: Head | None = None
     log: Log = msgspec.field(default_factory=Log)
     into: str = ""
-    parent: str = ""
+    child: bool = False
     held: list[Moment] = []
     absorbed: dict[str, Taken] = {}
     sent: dict[str, bytes] = {}
@@ -132,6 +134,7 @@ class Cases:
         self.state, self.partition, self.configuration = state, partition, configuration
         self.changes: dict[str, bytes | None] = {}
         self.outputs: list[Output] = []
+        self.obsolete: list[str] = []
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.wakes: dict[str, list[tuple[int, str]]] = {}
@@ -150,7 +153,7 @@ class Cases:
     # -- batches
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller carries the effects out, in their order, before the next batch."""
-        self.changes, self.outputs = {}, []
+        self.changes, self.outputs, self.obsolete = {}, [], []
         run: dict[str, list[tuple[int, e.CaseEvent | e.InternalEvent]]] = {}
         before = self.meta.offset
         for offset, raw in records:
@@ -172,6 +175,8 @@ class Cases:
                 self._finish(run)
                 self._refold_some(offset)
         self._finish(run)
+        for key in self.obsolete:  # after every row that referred to it
+            self.put(key, None)
         if self.meta.offset > before:
             self.changes[META] = _encoder.encode(self.meta)
         return Effects(self.outputs, self.changes)
@@ -210,7 +215,7 @@ class Cases:
             due.add(heapq.heappop(heap)[1])
         for case_id in sorted(due):
             touch = Touch(self, case_id)
-            if touch.row.wake <= until:
+            if touch.row.wake <= until and touch.row.offset < offset:  # else it was folded further before a crash
                 touch.wake(offset)
                 touch.close()
 
@@ -218,7 +223,7 @@ class Cases:
         """A bounded number of outdated cases is folded again after each record, at that record's version."""
         for _ in range(min(REFOLD, len(self.outdated))):
             touch = Touch(self, self.outdated.popleft())
-            if touch.row.config < self.meta.config and not touch.row.stub:
+            if touch.row.config < self.meta.config and not touch.row.stub and touch.row.offset <= offset:
                 touch.refold(offset)
                 touch.close()
 
@@ -227,6 +232,8 @@ class Cases:
         return self.changes[key] if key in self.changes else self.state.get(key)
 
     def put(self, key: str, value: bytes | None) -> None:
+        """Changes are carried out in this order: what a row refers to comes before the row."""
+        self.changes.pop(key, None)
         self.changes[key] = value
 
     def pushed(self, case_id: str, wake: int) -> None:
@@ -341,7 +348,7 @@ class Touch:
         else:
             self.insert(m, offset)
         if m.kind == Kind.child_linked:
-            row.parent = self.beside(m.text)
+            row.child = True
 
     def append(self, m: Moment, offset: int) -> None:
         """The ordinary way: the last moment so far."""
@@ -432,7 +439,8 @@ class Touch:
         if known is not None and known.version >= data.version:
             return
         row.absorbed = {**row.absorbed, data.origin: Taken(data.version, data.entries)}
-        foreign = {m.id: m for origin in sorted(row.absorbed) for m in foreign_moments(row.absorbed[origin])}
+        told = [m for taken in row.absorbed.values() for m in foreign_moments(taken)]
+        foreign = {m.id: m for m in sorted(told, key=lambda m: -m.relation)}  # merged speaks louder than child
         ready = [m for m in foreign.values() if m.time <= self.now + SKEW_US]
         later = [m for m in foreign.values() if m.time > self.now + SKEW_US]
         row.held = [*(m for m in row.held if not m.relation), *later]
@@ -441,22 +449,21 @@ class Touch:
     def pass_on(self, offset: int) -> None:
         """Tell other cases what this one has to say to them, where that has changed."""
         row = self.row
-        if not (row.into or row.parent or row.sent):
+        if row.stub or not (row.into or row.child or row.sent):
             return
+        own, standing = resolve([m for m in self.history.load()[1] if not m.relation])
         wanted: dict[str, tuple[e.Entry, ...]] = {}
-        own = [m for m in self.history.load()[1] if not m.relation]
-        if row.parent and not row.stub:
-            speaks = [m for m in own if m.kind in (Kind.created, Kind.solved, Kind.closed, Kind.reopened)]
-            wanted[row.parent] = (e.Entry((self.case_id,), True, tuple(map(_encoder.encode, speaks))),)
-        if row.into and not row.stub:
+        links = [m for m in own if m.kind == Kind.child_linked]
+        if links and not standing.reason:
+            speaks = [m for m in own if m.kind in LIFE]
+            wanted[self.beside(links[-1].text)] = (e.Entry((self.case_id,), True, tuple(map(_encoder.encode, speaks))),)
+        if row.into:
             entries = [e.Entry((self.case_id,), False, tuple(map(_encoder.encode, own)))]
             for taken in row.absorbed.values():
                 for entry in taken.entries:
                     if row.into not in entry.path and self.case_id not in entry.path:
                         entries.append(e.Entry((*entry.path, self.case_id), entry.child, entry.events))
-            wanted[row.into] = (*wanted.get(row.into, ()), *sorted(entries, key=lambda entry: entry.path))
-        if row.stub:
-            return
+            wanted[row.into] = tuple(sorted(entries, key=lambda entry: entry.path))
         for target in sorted({*wanted, *row.sent}):
             told = wanted.get(target, ())
             digest = hashlib.blake2b(_encoder.encode(told), digest_size=16).digest() if told else b""
@@ -484,7 +491,7 @@ class Touch:
         row = self.row
         keys = set(_stub.decode(zlib.decompress(row.stub))) if row.stub else set()
         self.history.forget()
-        row.stub, row.head, row.structural, row.into, row.parent = b"", None, False, "", ""
+        row.stub, row.head, row.structural, row.into, row.child = b"", None, False, "", False
         row.config, row.held, row.absorbed, row.wake = self.cases.meta.config, [], {}, FAR
         spoken, self.said = self.said, {}
         for raw in record.data.records:
@@ -515,6 +522,7 @@ class Touch:
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)
         self.cases.put(self.case_id, _encoder.encode(row))
+        self.cases.obsolete += self.history.obsolete
 
 
 def replay(head: Head, moments: Iterable[Moment], ctx: Context) -> None:

@@ -48,12 +48,17 @@ _segment = msgspec.msgpack.Decoder(Segment)
 
 
 class Log(Struct, array_like=True, gc=False):
-    """The moments of a case, in order. ``base`` is the head before the ``count`` moments of ``tail``; nil: the beginning."""
+    """The moments of a case, in order. ``base`` is the head before the ``count`` moments of ``tail``; nil: the beginning.
+
+    ``editions``: which edition of the segments is in force from which number on. A rewrite makes a new edition beside the
+    old one, so that a crash between two writes never leaves a row with segments that are not its own.
+    """
 
     base: Raw = NIL
     count: int = 0
     tail: bytes = b""
     segments: int = 0
+    editions: tuple[tuple[int, int], ...] = ((0, 0),)
 
 
 def pack(moments: Iterable[Moment]) -> bytes:
@@ -78,6 +83,8 @@ class History:
 
     def __init__(self, case_id: str, log: Log, get: Get, put: Put) -> None:
         self.case_id, self.log, self.get, self.put = case_id, log, get, put
+        self.obsolete: list[str] = []
+        """Keys to delete once the row of the case is written."""
 
     def append(self, m: Moment, head: Head) -> None:
         """``m`` came last, and ``head`` is after it. A full tail is sealed."""
@@ -145,22 +152,24 @@ class History:
     def rewrite(self, first: int, chunks: Sequence[tuple[Raw, Sequence[Moment]]]) -> None:
         """Replace all from segment ``first`` on: all chunks but the last are sealed, the last is the tail."""
         log = self.log
+        if log.segments > first:
+            self.obsolete += [self._segment_key(number) for number in range(first, log.segments)]
+            edition = max(e for _, e in log.editions) + 1
+            log.editions = (*(e for e in log.editions if e[0] < first), (first, edition))
         for number, (base, moments) in enumerate(chunks[:-1], first):
             self.seal(number, base, moments)
-        for number in range(first + len(chunks) - 1, log.segments):
-            self.put(self._segment_key(number), None)
         base, moments = chunks[-1]
         log.segments = first + len(chunks) - 1
         log.base, log.tail, log.count = base, pack(moments), len(moments)
 
     def forget(self) -> None:
         """Remove everything but the row of the case itself."""
-        if self.log.segments:
-            for number in range(self.log.segments):
-                self.put(self._segment_key(number), None)
-            for bucket in range(BUCKETS):
-                self.put(self._bucket_key(bytes((bucket,))), None)
-        self.log.base, self.log.tail, self.log.count, self.log.segments = NIL, b"", 0, 0
+        log = self.log
+        if log.segments:
+            self.obsolete += [self._segment_key(number) for number in range(log.segments)]
+            self.obsolete += [self._bucket_key(bytes((bucket,))) for bucket in range(BUCKETS)]
+        log.base, log.tail, log.count, log.segments = NIL, b"", 0, 0
+        log.editions = ((0, max(e for _, e in log.editions) + 1),)
 
     def _read(self, number: int) -> Segment:
         stored = self.get(self._segment_key(number))
@@ -169,7 +178,8 @@ class History:
         return _segment.decode(stored)
 
     def _segment_key(self, number: int) -> str:
-        return f"{self.case_id}\x00s{number}"
+        edition = next(e for first, e in reversed(self.log.editions) if first <= number)
+        return f"{self.case_id}\x00s{edition}.{number}"
 
     def _bucket_key(self, id: bytes) -> str:
         return f"{self.case_id}\x00i{id[0] % BUCKETS}"

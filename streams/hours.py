@@ -275,7 +275,7 @@ class RoundTheClock:
 Target = Hours | Days | RoundTheClock
 
 _UNITS = {"h": HOUR, "m": MINUTE, "s": US}
-_TARGET = re.compile(r"(\d+(?:\.\d+)?|\d+/[1-9]\d*) ?(bd|b?[hms])")
+_TARGET = re.compile(r"([0-9]+(?:\.[0-9]+)?|[0-9]+/[1-9][0-9]*) ?(bd|b?[hms])")
 
 
 def parse_target(text: str) -> Target:

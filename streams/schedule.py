@@ -25,6 +25,8 @@ from holidays import country_holidays
 
 US = 1_000_000
 DAY_MINUTES = 24 * 60
+DAY = DAY_MINUTES * 60 * US
+EPOCH = date(1970, 1, 1)
 LONG_AGO, FAR_AHEAD = -(1 << 62), 1 << 62
 
 Interval = tuple[int, int]
@@ -85,12 +87,24 @@ class Opening:
     def intervals(self, first: date, last: date) -> Iterator[tuple[date, int, int]]:
         """Open intervals with the day they belong to, in order and disjoint: what two spans share belongs to the earlier."""
         done = self._since
-        for day in (first + timedelta(days) for days in range((last - first).days + 1)):
+        days = self._days_in_force(first, last)
+        midnights = [_first_second(datetime.combine(day, time(), self._zone)) for day in days]
+        for day, midnight, after_next in zip(days, midnights, midnights[2:], strict=False):
+            # Where two days last 48 hours nobody changed the clock: no zone ever changed it twice within two days.
+            steady = midnight if after_next - midnight == 48 * 3600 else None
             for start, end in sorted(self._spans(day)):
-                opens, closes = max(self._instant(day, start), done), min(self._instant(day, end), self._until)
+                opens = max(self._instant(day, start, steady), done)
+                closes = min(self._instant(day, end, steady), self._until)
                 if opens < closes:
                     yield day, opens, closes
                     done = closes
+
+    def _days_in_force(self, first: date, last: date) -> list[date]:
+        """The days from ``first`` to ``last`` on which the schedule may open, and two more."""
+        epoch = EPOCH.toordinal()
+        start = max(first.toordinal(), self._since // DAY + epoch - 3)
+        end = min(last.toordinal(), self._until // DAY + epoch + 1)
+        return [date.fromordinal(day) for day in range(start, end + 3)] if start <= end else []
 
     def _spans(self, day: date) -> Spans:
         schedule = self._schedule
@@ -109,7 +123,9 @@ class Opening:
             )
         return self._holidays[year]
 
-    def _instant(self, day: date, minute: int) -> int:
+    def _instant(self, day: date, minute: int, steady: int | None) -> int:
+        if steady is not None:
+            return US * (steady + 60 * minute)
         return US * _first_second(datetime.combine(day, time(), self._zone) + timedelta(minutes=minute))
 
 

@@ -235,7 +235,7 @@ def _advance_foreign(case: Case, m: Moment) -> None:
     if m.relation == CHILD:
         if m.kind in (Kind.created, Kind.reopened) and m.origin not in case.children:
             case.children = [*case.children, m.origin]
-        elif m.kind in (Kind.solved, Kind.closed) and m.origin in case.children:
+        elif m.kind in (Kind.solved, Kind.closed, Kind.deleted) and m.origin in case.children:
             case.children = [c for c in case.children if c != m.origin]
     elif not case.opener:
         if m.kind == Kind.created:

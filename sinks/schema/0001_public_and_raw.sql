@@ -4,7 +4,8 @@
 --                     Grafana's user has SELECT here, readonly = 1, and no grant on anything else.
 --   crossdesk_raw     events as they came, with pseudonyms inside. For `crossdesk explain` and `crossdesk repair`.
 -- What people query are views without traps. The tables behind them keep every version until a merge drops it.
--- Each statement can be run again (IF NOT EXISTS, OR REPLACE).
+-- Each statement can be run again (IF NOT EXISTS, OR REPLACE). fsync: who writes moves its offsets on after an insert, so
+-- what was inserted must outlive a power cut too.
 
 CREATE DATABASE IF NOT EXISTS crossdesk_public;
 CREATE DATABASE IF NOT EXISTS crossdesk_raw;
@@ -36,7 +37,8 @@ CREATE TABLE IF NOT EXISTS crossdesk_public.facts_versions
     retracted UInt8 DEFAULT outcome = 'retracted'
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY fact_id;
+ORDER BY fact_id
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW crossdesk_public.facts AS
 SELECT
@@ -61,7 +63,8 @@ CREATE TABLE IF NOT EXISTS crossdesk_public.indicators_versions
     offset UInt64 COMMENT 'of the last fact behind it: the highest stands'
 )
 ENGINE = ReplacingMergeTree(offset)
-ORDER BY (indicator, department, counterpart, window);
+ORDER BY (indicator, department, counterpart, window)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW crossdesk_public.indicators AS
 SELECT indicator, department, counterpart, window, as_of, value, n, low, high, beyond, offset
@@ -78,7 +81,8 @@ CREATE TABLE IF NOT EXISTS crossdesk_public.departments_versions
     head_count UInt32
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (version, id);
+ORDER BY (version, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW crossdesk_public.departments AS
 SELECT id, name, parent, depth, head_count, version
@@ -87,7 +91,7 @@ WHERE version = (SELECT max(version) FROM crossdesk_public.departments_versions)
 
 -- Events are immutable; the key is a function of the record, so that writing it again changes nothing, and both
 -- deliveries of one event are kept (an id may come back with another meaning). `subject` and `case_id` are empty where
--- they would be a person's.
+-- they would be a person's. What the log took in more than 13 months ago is not kept, not even just after it was written.
 CREATE TABLE IF NOT EXISTS crossdesk_raw.events_versions
 (
     case_id String CODEC(ZSTD(1)),
@@ -104,7 +108,8 @@ CREATE TABLE IF NOT EXISTS crossdesk_raw.events_versions
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (case_id, time, id, offset)
-TTL toDateTime(appended_at) + INTERVAL 13 MONTH;
+TTL toDateTime(appended_at) + INTERVAL 13 MONTH
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW crossdesk_raw.events AS
 SELECT id, type, source, subject, case_id, time, sequence, actor, offset, appended_at, raw

@@ -17,10 +17,10 @@ class Acceptance(Measure):
         Mon 09:00 routed    it
         Mon 10:00 routed    legal
         Mon 10:05 noted     it
-        Mon 13:00 claimed   legal       => met 3h of 4h
+        Mon 13:00 claimed   legal       => met 3h of 4bh
         Mon 14:00 routed    it
-        Mon 14:30 routed    legal       => met 30m of 4h
-        Mon 15:00 solved    legal       => met 30m of 4h
+        Mon 14:30 routed    legal       => met 30m of 4bh
+        Mon 15:00 solved    legal       => met 30m of 4bh
 
     Who passes a case on has received it until then (flag ``pass_through``). The receiver's hours and the norm for
     this giver count. Time in which nobody owns the case is no hand-over; giver is who held it last.

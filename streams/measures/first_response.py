@@ -15,7 +15,7 @@ class FirstResponse(Measure):
         Mon 09:00 routed       it
         Mon 09:01 bot_replied  it
         Mon 09:05 noted        it
-        Mon 11:00 replied      it          => met 2h of 4h
+        Mon 11:00 replied      it          => met 2h of 4bh
         Mon 11:30 replied      it
 
     A bot's reply and an internal note are no answer. Whoever solves without a word has answered by that. What a bot solves
@@ -23,17 +23,17 @@ class FirstResponse(Measure):
 
         Mon 09:00 created      finance
         Mon 09:00 routed       it
-        Mon 09:01 solved       bot         => cancelled 1m
+        Mon 09:01 solved       bot         => cancelled 1m of 4bh
         Mon 10:00 reopened
-        Mon 10:10 replied      it          => met 10m of 4h
+        Mon 10:10 replied      it          => met 10m of 4bh
 
     The department is the owner when the clock starts. While nobody owns the case the clock waits for the first
     owner, whose norm then starts anew: the time before is routing's.
 
         Mon 09:00 created      finance
         Mon 12:00 routed       it
-        Mon 16:00 now                      => missed 7h
-        Mon 17:00 replied      it          => missed 8h of 4h
+        Mon 16:00 now                      => missed
+        Mon 17:00 replied      it          => missed 8h of 4bh
     """
 
     name = "first_response"

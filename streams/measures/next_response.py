@@ -16,10 +16,10 @@ class NextResponse(Measure):
         Mon 10:00 replied            it
         Mon 11:00 requester_replied
         Mon 11:30 requester_replied
-        Mon 12:00 replied            it       => met 1h of 4h
+        Mon 12:00 replied            it       => met 1h of 4bh
         Mon 12:30 replied            it
         Mon 13:00 requester_replied
-        Mon 14:00 solved             it       => met 1h of 4h
+        Mon 14:00 solved             it       => met 1h of 4bh
 
     Several messages in a row are one wait, from the first of them. Before the first response the wait is that one's.
     """

@@ -13,9 +13,9 @@ class Resolution(Measure):
         Mon 09:00 routed    it
         Mon 10:00 paused    requester
         Mon 12:00 resumed
-        Mon 13:00 solved    it          => met 2h of 8h
+        Mon 13:00 solved    it          => met 2h of 8bh
         Mon 14:00 reopened
-        Mon 16:00 solved    it          => met 2h of 8h
+        Mon 16:00 solved    it          => met 2h of 8bh
 
     Time while a case is closed never counts. The norm is that of the department which took the case on; the fact is the
     department's that solved, and of the owner while it runs.

@@ -1,0 +1,258 @@
+"""Random histories of a few cases, a company that is reorganised under them, and the fold that they must end in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ingest import event as e
+from streams.cases import LIFE, SKEW_US, Cases, payload_hash
+from streams.company import CompanyFile
+from streams.configuration import Configuration, Files
+from streams.fact import Fact, Outcome, decode
+from streams.fold import fold_whole, resolve
+from streams.norms import NormsFile
+from streams.timeline import CHILD, MERGED, Kind, Moment, moment
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+START = 1_772_409_600_000_000  # Monday, 2 March 2026, 00:00 UTC
+GROUPS = ("it-1", "it-2", "legal-1", "hr-1", "pay-1", "lost", "")
+
+FactKey = tuple[str, str, bytes, int, str]
+
+
+def configuration(version: int) -> Configuration:
+    """Three levels, three zones, lunch breaks; version 2 moves a group, version 3 a department and a norm."""
+    hours = {"it": ("Europe/Berlin", "08:00-12:00, 13:00-17:00"), "legal": ("America/New_York", "09:00-17:00")}
+    norms: list[dict[str, Any]] = [
+        {
+            "department": d,
+            "zone": hours.get(d, ("UTC", ""))[0],
+            "hours": {"mon-fri": hours.get(d, ("", "09:00-17:00"))[1]},
+            "first_response": "4bh",
+            "next_response": "2bh",
+            "resolution": "2bd",
+            "acceptance": {"*": "3bh", "it": "1bh"},
+        }
+        for d in ("it", "legal", "hr")
+    ]
+    if version >= 3:
+        norms.append({**norms[0], "valid_from": "2026-03-06", "first_response": "1bh", "resolution": "5bh"})
+    company: dict[str, Any] = {
+        "organisation": "test",
+        "zone": "UTC",
+        "hours": {"mon-fri": "09:00-17:00"},
+        "sources": ["desk"],
+        "departments": [
+            {"id": "ops", "name": "Operations"},
+            {"id": "people", "name": "People"},
+            {"id": "tech", "name": "Tech", "parent": "ops"},
+            {"id": "it", "name": "IT", "parent": "tech"},
+            {"id": "legal", "name": "Legal", "parent": "ops"},
+            {"id": "hr", "name": "HR", "parent": "people"},
+            {
+                "id": "pay",
+                "name": "Payroll",
+                "parent": "people" if version < 3 else [{"department": "people"}, {"since": "2026-03-05", "department": "tech"}],
+            },
+        ],
+        "groups": [
+            {"source": "desk", "group": "it-1", "department": "it"},
+            {"source": "desk", "group": "it-2", "department": "it"},
+            {"source": "desk", "group": "legal-1", "department": "legal"},
+            {"source": "desk", "group": "hr-1", "department": "hr"},
+            {"source": "desk", "group": "pay-1", "department": "pay"},
+            *([{"source": "desk", "group": "it-2", "department": "hr", "since": "2026-03-04"}] if version >= 2 else []),
+        ],
+    }
+    return Configuration(
+        Files(
+            version=version,
+            company=CompanyFile.model_validate(company),
+            norms={"norms.yaml": NormsFile.model_validate({"norms": norms})},
+        )
+    )
+
+
+CONFIGURATIONS = {v: configuration(v) for v in (1, 2, 3)}
+WEIGHTS = {
+    "routed": 10, "claimed": 4, "replied": 7, "noted": 3, "bot_replied": 1, "asked_requester": 2, "requester_replied": 5,
+    "paused": 5, "resumed": 4, "solved": 5, "reopened": 4, "closed": 2, "classified": 1, "delivered": 1, "thanked": 1,
+}  # fmt: skip
+STRUCTURAL = {"merged": 2, "unmerged": 1, "deleted": 1, "restored": 1, "corrected": 2, "excluded": 1, "child_linked": 1}
+
+
+def envelope(subject: str, time: int, native: str, sequence: int = 0, actor: e.Actor = e.Actor.system) -> dict[str, Any]:
+    return {
+        "id": e.event_id("desk", native),
+        "source": "desk",
+        "subject": subject,
+        "time": e.instant(time),
+        "specversion": "1.0",
+        "sequence": sequence,
+        "actor": actor,
+    }
+
+
+def watermark(until: int) -> bytes:
+    fields = envelope("desk", until, f"watermark{until}")
+    return e.encode(e.Watermark(**fields, data=e.WatermarkData(e.instant(until))))
+
+
+def config_mark(version: int) -> bytes:
+    return e.encode(e.ConfigMark(**envelope("desk", START, f"config{version}"), data=e.ConfigData(version)))
+
+
+def history(rnd: random.Random, cases: int, length: int, *, structural: bool) -> list[e.CaseEvent]:
+    """What happens to ``cases`` cases in about a week: ``length`` events each, in no particular order."""
+    events: list[e.CaseEvent] = []
+    kinds = {**WEIGHTS, **(STRUCTURAL if structural else {})}
+    for case in range(cases):
+        subject = f"C{case}"
+        begin = START + rnd.randrange(2 * 24 * 4) * 15 * MINUTE
+        for i in range(length):
+            # whole quarters of an hour: many events at one instant, and on the edges of opening hours
+            at = begin + rnd.randrange(1, 20 * 24 * 4) * 15 * MINUTE // (1 if rnd.random() < 0.1 else 4)
+            kind = rnd.choices(list(kinds), list(kinds.values()))[0]
+            if i == 0:
+                kind, at = ("created" if rnd.random() < 0.95 else "noted"), begin
+            events.append(_event(rnd, kind, subject, cases, at, i, events))
+    if rnd.random() < 0.3:  # the same id with another meaning
+        victim = rnd.choice([x for x in events if isinstance(x, e.Routed)] or events)
+        if isinstance(victim, e.Routed):
+            events.append(msgspec.structs.replace(victim, data=e.RoutedData(group=rnd.choice(GROUPS))))
+    return events
+
+
+def _event(
+    rnd: random.Random, kind: str, subject: str, cases: int, at: int, i: int, before: Sequence[e.CaseEvent]
+) -> e.CaseEvent:
+    cls: Any = e.TYPES[e.TYPE_PREFIX + kind]
+    mine = [x.id for x in before if x.subject == subject]
+    data: dict[str, Any] = {
+        "created": {"requester_group": rnd.choice(GROUPS)},
+        "routed": {"group": rnd.choice(GROUPS)},
+        "classified": {"priority": rnd.choice("123")},
+        "delivered": {"promise": "p"},
+        "paused": {"owner": rnd.choice(list(e.Waiting))},
+        "merged": {"into": f"C{rnd.randrange(cases)}"},
+        "child_linked": {"parent": f"C{rnd.randrange(cases)}"},
+        "corrected": {"supersedes": rnd.choice(mine or ["0" * 32]), **({"at": e.instant(at)} if rnd.random() < 0.5 else {})},
+        "excluded": {"reason": "test", "reverted": rnd.random() < 0.5},
+    }.get(kind, {"group": rnd.choice(GROUPS)} if kind in ("replied", "solved", "claimed") and rnd.random() < 0.3 else {})
+    actor = rnd.choices(list(e.Actor), (3, 12, 2, 1, 1))[0]
+    field = next(f for f in msgspec.structs.fields(cls) if f.name == "data")
+    fields = {"data": msgspec.convert(data, field.type)} if data else {}
+    event: e.CaseEvent = cls(**envelope(subject, at, f"{subject}|{i}", i % 3, actor), **fields)
+    return event
+
+
+class World:
+    """One partition: its log, its state, and whoever holds the facts. What ``cases`` says to other cases comes back as input."""
+
+    def __init__(self) -> None:
+        self.log: list[bytes] = []
+        self.state: dict[str, bytes] = {}
+        self.done = 0
+        self.held: dict[str, Fact] = {}
+        self.late: list[str] = []
+        self.cases = self.worker()
+
+    def worker(self) -> Cases:
+        return Cases(self.state, 0, CONFIGURATIONS.__getitem__)
+
+    def run(self, sizes: Sequence[int], *, crash: random.Random | None = None) -> None:
+        """Fold the whole log in batches of these sizes, in turn; with ``crash``, workers die after saying some of it."""
+        turn = 0
+        while self.done < len(self.log):
+            size = sizes[turn % len(sizes)]
+            turn += 1
+            records = list(enumerate(self.log[self.done : self.done + size], self.done))
+            effects = self.cases.batch(records)
+            dies = crash is not None and crash.random() < 0.2
+            said = effects.outputs
+            if dies and crash is not None:
+                said = said[: crash.randrange(len(said) + 1)]
+            for output in said:
+                if output.topic == "facts":
+                    self.hold(decode(output.value))
+                elif output.topic == "events":
+                    self.log.append(output.value)
+                elif output.topic == "late":
+                    self.late.append(output.key)
+            changes = list(effects.changes.items())
+            if dies and crash is not None:
+                changes = changes[: crash.randrange(len(changes) + 1)] if len(said) == len(effects.outputs) else []
+            for key, value in changes:
+                if value is None:
+                    self.state.pop(key, None)
+                else:
+                    self.state[key] = value
+            if dies:
+                self.cases = self.worker()
+            else:
+                self.done += len(records)
+
+    def hold(self, fact: object) -> None:
+        if isinstance(fact, Fact):
+            known = self.held.get(fact.fact_id)
+            if known is not None and known.version == fact.version:
+                assert known == fact, "equal versions mean equal content"
+            if known is None or fact.version > known.version:
+                self.held[fact.fact_id] = fact
+
+    def facts(self) -> dict[str, Fact]:
+        """What holds now, without versions."""
+        return {
+            id: msgspec.structs.replace(f, version=0)
+            for id, f in self.held.items()
+            if f.outcome is not Outcome.retracted
+        }
+
+
+def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> dict[str, Fact]:
+    """The definition: each case folded once, from the set of its events and of what merged cases and children tell it."""
+    own: dict[str, dict[bytes, Moment]] = {}
+    for event in events:
+        m = moment(event)
+        if m.time <= now + SKEW_US:
+            mine = own.setdefault(event.key, {})
+            mine[m.id] = min((x for x in (m, mine.get(m.id)) if x is not None), key=payload_hash)
+    in_order = {case: sorted(ms.values(), key=lambda m: m.order) for case, ms in own.items()}
+    into = {case: f"desk/{s.into}" for case, ms in in_order.items() if (s := resolve(ms)[1]).into}
+    foreign: dict[str, dict[bytes, Moment]] = {}
+
+    def tell(target: str, ms: Sequence[Moment], relation: int, origin: str, path: set[str]) -> None:
+        while target and target not in path:
+            for m in ms:
+                known = foreign.setdefault(target, {}).get(m.id)
+                if known is None or known.relation > relation:
+                    foreign[target][m.id] = msgspec.structs.replace(m, relation=relation, origin=origin)
+            path = path | {target}
+            target = into.get(target, "")
+
+    for case, ms in in_order.items():
+        kept, standing = resolve(ms)
+        tell(into.get(case, ""), kept, MERGED, case, {case})
+        parents = [f"desk/{m.text}" for m in kept if m.kind == Kind.child_linked]
+        if parents and not standing.reason:
+            tell(parents[-1], [m for m in kept if m.kind in LIFE], CHILD, case, {case})
+    facts: dict[str, Fact] = {}
+    for case in {*in_order, *foreign}:
+        moments = sorted((*in_order.get(case, ()), *foreign.get(case, {}).values()), key=lambda m: m.order)
+        _, ctx, _ = fold_whole(moments, config, case, now, 0)
+        facts |= {f.fact_id: f for f in ctx.facts.values() if f.outcome is not Outcome.retracted}
+    return facts
+
+
+def differences(got: Mapping[str, Fact], wanted: Mapping[str, Fact]) -> list[str]:
+    return [
+        f"{id}\n   is        {got.get(id)}\n   should be {wanted.get(id)}"
+        for id in sorted({*got, *wanted})
+        if got.get(id) != wanted.get(id)
+    ]

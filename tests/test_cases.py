@@ -1,0 +1,84 @@
+"""The fold ``cases``: its facts depend on the set of events, the configuration and the watermark, and on nothing else."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from histories import (
+    CONFIGURATIONS,
+    DAY,
+    MINUTE,
+    START,
+    World,
+    config_mark,
+    differences,
+    expected,
+    history,
+    watermark,
+)
+
+from ingest import event as e
+
+END = START + 34 * DAY
+
+
+def arrangement(rnd: random.Random, events: list[e.CaseEvent], versions: int) -> list[bytes]:
+    """The events in some order, some twice, with marks between them, as one log. Its end says all."""
+    style = rnd.random()
+    order = sorted(events, key=lambda x: (x.time, x.sequence, x.id))
+    if style < 0.4:
+        rnd.shuffle(order)
+    elif style < 0.8:  # nearly in order
+        order.sort(key=lambda x: x.time.timestamp() + rnd.expovariate(1 / 7200) * (rnd.random() < 0.3))
+    records = [e.encode(x) for x in order]
+    for i in range(len(records)):
+        if rnd.random() < 0.15:
+            records.insert(rnd.randrange(i, len(records) + 1), records[i])
+    marks = sorted(START + rnd.randrange(-DAY, 30 * DAY) for _ in range(rnd.randrange(12)))
+    if style >= 0.4 and rnd.random() < 0.7:  # the log's own time
+        marks = []
+        kept: list[bytes] = []
+        for record in records:
+            kept.append(record)
+            if rnd.random() < 0.3:
+                kept.append(watermark(int(e.decode(record).time.timestamp()) * 1_000_000 - rnd.randrange(2) * MINUTE))
+        records = kept
+    for until in marks:
+        records.insert(rnd.randrange(len(records) + 1), watermark(until))
+    for version in range(2, versions + 1):
+        records.insert(rnd.randrange(len(records) + 1), config_mark(version))
+    return [config_mark(1), *records, watermark(END)]
+
+
+def check(seed: int, *, structural: bool, arrangements: int, crash: bool = False) -> int:
+    """One random history in several arrangements; the number of them."""
+    rnd = random.Random(seed)
+    cases = rnd.choice((1, 1, 2, 4))
+    events = history(rnd, cases, rnd.choice((3, 8, 20, 45, 120)), structural=structural)
+    versions = rnd.choice((1, 2, 3))
+    wanted = expected(events, CONFIGURATIONS[versions], END)
+    for number in range(arrangements):
+        rnd = random.Random(f"{seed}/{number}")
+        world = World()
+        world.log = arrangement(rnd, events, versions)
+        sizes = rnd.choice(((1,), (2, 5), (7,), (30, 1), (1000,)))
+        world.run(sizes, crash=rnd if crash else None)
+        wrong = differences(world.facts(), wanted)
+        assert not wrong, f"seed {seed}, arrangement {number}:\n" + "\n".join(wrong[:5])
+    return arrangements
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_duplicates_and_batches_do_not_change_where_facts_end(seed: int) -> None:
+    check(seed, structural=False, arrangements=5)
+
+
+@pytest.mark.parametrize("seed", range(1000, 1020))
+def test_nor_do_merges_children_corrections_and_exclusions(seed: int) -> None:
+    check(seed, structural=True, arrangements=5)
+
+
+@pytest.mark.parametrize("seed", range(2000, 2020))
+def test_nor_do_crashes_between_any_two_effects(seed: int) -> None:
+    check(seed, structural=True, arrangements=3, crash=True)
