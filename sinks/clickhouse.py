@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -72,6 +73,7 @@ class ClickHouse:
     def __init__(self, writer: Client, reader: Callable[[], Client]) -> None:
         self._writer, self._open_reader = writer, reader
         self._reader: Client | None = None
+        self._opening = Lock()
 
     def migrate(self, migrations: Sequence[Migration] | None = None) -> list[Migration]:
         """Brings the store to this code's schema and returns what had to be done."""
@@ -115,12 +117,12 @@ class ClickHouse:
         statement = _one_reading(sql)
         bound = dict(parameters or {})
         with _reading():
-            if self._reader is None:
-                self._reader = self._open_reader()
-            answer = self._reader.query(statement, parameters=bound)
+            with self._opening:
+                reader = self._reader = self._reader or self._open_reader()
+            answer = reader.query(statement, parameters=bound)
             names, rows = tuple(answer.column_names), [tuple(row) for row in answer.result_rows]
             if not names and _TABULAR.match(masked(statement)):  # chDB names no columns where there are no rows
-                described = self._reader.query(f"DESCRIBE (\n{statement}\n)", parameters=bound)
+                described = reader.query(f"DESCRIBE (\n{statement}\n)", parameters=bound)
                 names = tuple(str(row[0]) for row in described.result_rows)
         return Result(names, rows)
 

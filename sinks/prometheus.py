@@ -18,7 +18,6 @@ data is neither 0 nor 100 %. An indicator without a window has no label ``window
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from threading import Lock
 from typing import NamedTuple
@@ -36,7 +35,6 @@ LABELS = frozenset({"code", "connector", "kind", "measure", "partition", "reason
 
 _BOUNDED = {Aggregation.attainment, Aggregation.share}
 _PERCENTILES = {Aggregation.p50, Aggregation.p90}
-_COUNTED = re.compile(r"(_cases)?_count$")
 _EOF = b"# EOF\n"
 
 
@@ -141,7 +139,7 @@ def _families(indicator: str, pair: bool) -> Iterator[_Family]:
     known = BY_NAME.get(indicator)
     question = known.question if known else "An indicator that this version does not know."
     name = f"{PREFIX}pair_" if pair else PREFIX
-    name += _COUNTED.sub(lambda ending: ending[1] or "_facts", indicator)
+    name += indicator
     stem, _, unit = name.rpartition("_")
     yield _Family(name, "value", question)
     if known and known.aggregation in _BOUNDED:

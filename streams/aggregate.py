@@ -71,7 +71,10 @@ def _groups(series: Series, config: Configuration, as_of: int) -> dict[str, Sequ
     if depth == series.level:
         groups[""] = list(series.facts)
     for fact in series.facts:
-        if fact.counterpart and max(depth, config.depth(fact.counterpart, as_of)) == series.level:
+        if (
+            fact.counterpart not in ("", series.department)
+            and max(depth, config.depth(fact.counterpart, as_of)) == series.level
+        ):
             groups[fact.counterpart].append(fact)
     return dict(groups)
 

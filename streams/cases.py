@@ -22,8 +22,8 @@ from streams import fact as f
 from streams.clock import FAR, Context, Key
 from streams.fold import (
     FORMAT,
-    STUB_AFTER,
     STRUCTURAL,
+    STUB_AFTER,
     Head,
     at_rest,
     difference,
@@ -384,19 +384,19 @@ class Touch:
     def change(self, edit: Callable[[list[Moment]], list[Moment]], offset: int) -> None:
         """The general way: fold everything as it was and as it is to be, and say what differs."""
         row = self.row
-        config = self.cases.configuration
         _, moments = self.history.load()
-        _, before, _ = fold_whole(moments, config(row.config), self.case_id, self.now, offset)
+        before = self.context(offset)
+        fold_whole(moments, before)
         row.config = self.cases.meta.config
         changed = sorted(edit(moments), key=lambda k: k.order)
+        after = self.context(offset)
         if row.structural:
-            row.head, after, standing = fold_whole(changed, config(row.config), self.case_id, self.now, offset)
+            row.head, standing = fold_whole(changed, after)
             chunks = [changed[i : i + TAIL] for i in range(0, len(changed), TAIL)] or [[]]
             self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
             row.into = self.beside(standing.into)
             self.wake_at(after.wake)
         else:
-            after = self.context(offset)
             self.rewrite(0, NIL, changed, after)
         self.said.update(difference(before.facts, after.facts, after))
 
@@ -469,7 +469,9 @@ class Touch:
             digest = hashlib.blake2b(_encoder.encode(told), digest_size=16).digest() if told else b""
             if target != self.case_id and row.sent.get(target, b"") != digest:
                 row.sent = {**row.sent, target: digest}
-                self.cases.outputs.append(Output("events", target, absorbed(target, self.case_id, offset, told, self.now)))
+                self.cases.outputs.append(
+                    Output("events", target, absorbed(target, self.case_id, offset, told, self.now))
+                )
 
     def beside(self, subject: str) -> str:
         """Another case of the same source."""
@@ -480,7 +482,8 @@ class Touch:
         """Closed long ago, nothing runs: keep the keys of its facts and what it told others, and let the rest go."""
         row = self.row
         _, moments = self.history.load()
-        _, ctx, _ = fold_whole(moments, self.cases.configuration(row.config), self.case_id, self.now, offset)
+        ctx = self.context(offset)
+        fold_whole(moments, ctx)
         keys = sorted(k for k, fact in ctx.facts.items() if fact.outcome is not f.Outcome.retracted)
         row.stub = zlib.compress(_encoder.encode(keys), 1)
         self.history.forget()

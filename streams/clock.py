@@ -143,6 +143,7 @@ class Context:
     def change_calendar(self, clock: Clock, department: str, at: int) -> None:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""
         if clock.calendar:
+            self.ran(clock, clock.since, at, clock.calendar)
             clock.worked += self.config.calendar(clock.calendar).worked(clock.since, at)
         clock.since, clock.calendar = at, department
 
@@ -155,6 +156,9 @@ class Context:
         """The case ended without what the clock waits for. What was overdue by then stays missed."""
         clock.cancelled = clock.due is None or at <= clock.due
         self.end(clock, at, "unanswered")
+
+    def ran(self, what: object, since: int, until: int, calendar: str) -> None:
+        """``what`` ran from ``since`` to ``until`` on that department's hours. For whoever explains a number."""
 
     # -- facts
     def draw(self, measure: str, clock: Clock, level: int = -1) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -17,9 +17,6 @@ from streams.clock import FAR, Clock, Context, Key
 from streams.fact import Fact, Outcome
 from streams.measures import MEASURES
 from streams.timeline import CHILD, FIRST, HUMAN, Case, Kind, Moment, Order, advance
-
-if TYPE_CHECKING:
-    from streams.configuration import Configuration
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -35,8 +32,8 @@ def _states(name: str, per_level: bool) -> type[Struct]:
 
 WholeStates = _states("WholeStates", per_level=False)
 LevelStates = _states("LevelStates", per_level=True)
-_WHOLE = {k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in Kind}
-_LEVEL = {k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in Kind}
+_WHOLE: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in Kind}
+_LEVEL: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in Kind}
 
 FORMAT = int.from_bytes(
     hashlib.blake2b(
@@ -75,7 +72,7 @@ def step(head: Head, m: Moment, ctx: Context) -> None:
 
 def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     case = head.case
-    was = case.__copy__()
+    was: Case = case.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
     advance(case, m, ctx.config, ctx.source)
     whole = head.whole
     for name in _WHOLE[kind]:
@@ -219,21 +216,19 @@ def fold(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
     settle(head, ctx)
 
 
-def fold_whole(moments: Sequence[Moment], config: Configuration, case_id: str, now: int, version: int) -> tuple[Head, Context, Standing]:
+def fold_whole(moments: Sequence[Moment], ctx: Context) -> tuple[Head, Standing]:
     """The fold of all moments of a case, structural ones included: the definition that everything else must agree with."""
     kept, standing = resolve(moments)
-    ctx = Context(config, case_id, now, version)
-    head = new_head(config.levels)
+    head = new_head(ctx.config.levels)
     fold(head, kept, ctx)
     if standing.reason:
         exclude(head, ctx, standing)
-    return head, ctx, standing
+    return head, standing
 
 
 def exclude(head: Head, ctx: Context, standing: Standing) -> None:
     """The case counts nowhere: one fact says why, so that the share of exclusions can be shown."""
-    owner = head.case.owner
-    wake = standing.since + STUB_AFTER
+    owner = ctx.config.department(ctx.source, head.case.group, standing.since)
     ctx.facts.clear()
     for level, department in enumerate(ctx.config.path(owner, standing.since)):
         ctx.put(
@@ -248,10 +243,10 @@ def exclude(head: Head, ctx: Context, standing: Standing) -> None:
             counts_at=standing.since,
             flags=standing.reason,
         )
-    head.pending.clear()
+    head.case, head.pending = Case(ended=standing.since), []
     head.whole, head.levels = WholeStates(), [LevelStates() for _ in head.levels]
-    head.case.ended = standing.since
-    ctx.wake = wake
+    ctx.wake = FAR
+    settle(head, ctx)
 
 
 def difference(before: dict[Key, Fact], after: dict[Key, Fact], ctx: Context) -> dict[Key, Fact]:

@@ -62,8 +62,8 @@ def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -
         *((kept,) if norm else ()),
         Indicator(f"{measure}_p50_seconds", measure, Aggregation.p50, f"How long is {what}, typically?", pairs),
         Indicator(f"{measure}_p90_seconds", measure, Aggregation.p90, f"How long is {what} for one in ten?", pairs),
-        Indicator(f"{measure}_count", measure, Aggregation.count, f"How many of {what} were determined?", pairs),
-        Indicator(f"{measure}_running_count", measure, Aggregation.running, f"How many of {what} run now?", pairs),
+        Indicator(f"{measure}_facts", measure, Aggregation.count, f"How many of {what} were determined?", pairs),
+        Indicator(f"{measure}_running_facts", measure, Aggregation.running, f"How many of {what} run now?", pairs),
     )
 
 
@@ -72,7 +72,7 @@ WAITING = ("provider", "requester", "other_department", "third_party", "unowned"
 INDICATORS: tuple[Indicator, ...] = (
     *_clock("first_response", "the wait for a first answer", pairs=True),
     *_clock("next_response", "the wait for the next answer"),
-    *_clock("longest_silence", "the longest silence of a case", norm=False),
+    *_clock("silence", "a silence in an open case", norm=False),
     *_clock("first_resolution", "the way to a first solution", norm=False),
     *_clock("resolution", "the way to the last solution", pairs=True),
     *_clock("acceptance", "the wait for a hand-over to be taken up", pairs=True),
@@ -85,8 +85,8 @@ INDICATORS: tuple[Indicator, ...] = (
         "How many solutions do not hold?",
         outcome="missed",
     ),
-    Indicator("ping_pong_count", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
-    Indicator("ping_pong_cases_count", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
+    Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
+    Indicator("ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
     *(
         Indicator(f"waiting_{who}_seconds", f"waiting_{who}", Aggregation.total, f"How long did cases wait: {who}?")
         for who in WAITING
@@ -97,7 +97,8 @@ BY_NAME: Mapping[str, Indicator] = {i.name: i for i in INDICATORS}
 
 
 class IndicatorValue(Struct, array_like=True, frozen=True, gc=False, kw_only=True):
-    """The latest value. ``value`` is None when there is nothing to say; times are seconds here, as Prometheus wants them.
+    """The latest value. ``value`` is None when there is nothing to say; durations are seconds here, as Prometheus wants them;
+    ``as_of`` is an instant in microseconds, as everywhere.
 
     ``n`` facts stand behind it; ``low`` and ``high`` bound it at 95 % (None: not bounded). ``counterpart`` is empty for a
     department's own. ``beyond``: the percentile lies beyond the largest observed, which is ``value``. ``offset`` is that of

@@ -6,6 +6,7 @@ Instants are UTC microseconds. A :class:`Moment` is an event as the core keeps i
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final, Protocol
 
@@ -79,7 +80,7 @@ class Moment(Struct, array_like=True, gc=False, frozen=True):
         return (self.time, self.seq, self.id)
 
 
-def microseconds(instant: Any) -> int:
+def microseconds(instant: datetime) -> int:
     """A zoned ``datetime`` as UTC microseconds since 1970, exactly (doubles hold those until the year 2255)."""
     return round(instant.timestamp() * 1_000_000)
 
@@ -212,9 +213,7 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
         case.opener, case.open = m.id, True
         case.on_behalf = m.actor == HUMAN
         case.service, case.priority = m.text, m.extra
-        case.beneficiary = (
-            (org.person(m.who, m.time) if m.who else "") or org.unit(source, m.group, m.time) or UNMAPPED
-        )
+        case.beneficiary = (org.person(m.who, m.time) if m.who else "") or org.unit(source, m.group, m.time) or UNMAPPED
     elif kind == Kind.classified:
         case.service, case.priority = m.text or case.service, m.extra or case.priority
     elif kind == Kind.paused:

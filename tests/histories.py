@@ -10,6 +10,7 @@ import msgspec
 
 from ingest import event as e
 from streams.cases import LIFE, SKEW_US, Cases, payload_hash
+from streams.clock import Context
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.fact import Fact, Outcome, decode
@@ -58,7 +59,9 @@ def configuration(version: int) -> Configuration:
             {
                 "id": "pay",
                 "name": "Payroll",
-                "parent": "people" if version < 3 else [{"department": "people"}, {"since": "2026-03-05", "department": "tech"}],
+                "parent": "people"
+                if version < 3
+                else [{"department": "people"}, {"since": "2026-03-05", "department": "tech"}],
             },
         ],
         "groups": [
@@ -87,7 +90,9 @@ WEIGHTS = {
 STRUCTURAL = {"merged": 2, "unmerged": 1, "deleted": 1, "restored": 1, "corrected": 2, "excluded": 1, "child_linked": 1}
 
 
-def envelope(subject: str, time: int, native: str, sequence: int = 0, actor: e.Actor = e.Actor.system) -> dict[str, Any]:
+def envelope(
+    subject: str, time: int, native: str, sequence: int = 0, actor: e.Actor = e.Actor.system
+) -> dict[str, Any]:
     return {
         "id": e.event_id("desk", native),
         "source": "desk",
@@ -142,9 +147,14 @@ def _event(
         "paused": {"owner": rnd.choice(list(e.Waiting))},
         "merged": {"into": f"C{rnd.randrange(cases)}"},
         "child_linked": {"parent": f"C{rnd.randrange(cases)}"},
-        "corrected": {"supersedes": rnd.choice(mine or ["0" * 32]), **({"at": e.instant(at)} if rnd.random() < 0.5 else {})},
+        "corrected": {
+            "supersedes": rnd.choice(mine or ["0" * 32]),
+            **({"at": e.instant(at)} if rnd.random() < 0.5 else {}),
+        },
         "excluded": {"reason": "test", "reverted": rnd.random() < 0.5},
-    }.get(kind, {"group": rnd.choice(GROUPS)} if kind in ("replied", "solved", "claimed") and rnd.random() < 0.3 else {})
+    }.get(
+        kind, {"group": rnd.choice(GROUPS)} if kind in ("replied", "solved", "claimed") and rnd.random() < 0.3 else {}
+    )
     actor = rnd.choices(list(e.Actor), (3, 12, 2, 1, 1))[0]
     field = next(f for f in msgspec.structs.fields(cls) if f.name == "data")
     fields = {"data": msgspec.convert(data, field.type)} if data else {}
@@ -245,7 +255,8 @@ def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> 
     facts: dict[str, Fact] = {}
     for case in {*in_order, *foreign}:
         moments = sorted((*in_order.get(case, ()), *foreign.get(case, {}).values()), key=lambda m: m.order)
-        _, ctx, _ = fold_whole(moments, config, case, now, 0)
+        ctx = Context(config, case, now, 0)
+        fold_whole(moments, ctx)
         facts |= {f.fact_id: f for f in ctx.facts.values() if f.outcome is not Outcome.retracted}
     return facts
 

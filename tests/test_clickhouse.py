@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
@@ -431,6 +432,21 @@ def test_a_greedy_question_is_stopped_and_the_next_one_is_answered(store: ClickH
 def test_one_may_look_around(store: ClickHouse) -> None:
     for sql in ("SHOW TABLES", "DESCRIBE facts", "EXPLAIN SELECT * FROM facts", "EXISTS TABLE facts"):
         assert store.query(sql).rows
+
+
+def test_many_may_ask_while_one_writes(store: ClickHouse) -> None:
+    def writes(batch: int) -> int:
+        store.write_facts([msgspec.structs.replace(ANSWERED, case_id=f"zendesk/{batch}/{n}") for n in range(100)])
+        return 0
+
+    def asks(_: int) -> int:
+        return int(value_of(store, "SELECT count() FROM facts")) % 100
+
+    with ThreadPoolExecutor(4) as threads, ThreadPoolExecutor(1) as writer:
+        written = writer.map(writes, range(20))
+        assert set(threads.map(asks, range(40))) == {0}
+        assert len(list(written)) == 20
+    assert value_of(store, "SELECT count() FROM facts") == 2000
 
 
 # Migrations

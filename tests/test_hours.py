@@ -213,8 +213,8 @@ def test_spans_that_overlap_count_once_and_for_the_earlier_day() -> None:
     assert calendar.days(midnight + HOUR, midnight + DAY) == Fraction(4, 5)
 
 
-def test_spans_that_touch_are_one_interval() -> None:
-    calendar = simple("UTC", Span(540, 720), Span(720, 1020), Span(1200, 1440), Span(0, 60))
+def test_spans_that_touch_are_one_interval_in_whatever_order_they_are_given() -> None:
+    calendar = simple("UTC", Span(720, 1020), Span(540, 720), Span(1200, 1440), Span(0, 60))
     opens = [start for start, _ in calendar.intervals(instant("2024-05-02T03:00"), instant("2024-05-04"))]
     assert opens == [instant(f"2024-05-{day}:00") for day in ("02T09", "02T20", "03T09", "03T20")]
 
@@ -245,7 +245,7 @@ def test_the_parts_of_a_day_under_two_schedules_are_one_business_day() -> None:
 # -- pauses
 
 
-def test_pauses_may_overlap_touch_be_empty_and_come_in_any_order() -> None:
+def test_pauses_may_overlap_touch_be_empty_or_backwards_and_come_in_any_order() -> None:
     def hour(n: int) -> int:
         return instant("2024-05-02") + n * HOUR
 
@@ -261,6 +261,7 @@ def test_pauses_may_overlap_touch_be_empty_and_come_in_any_order() -> None:
     assert due_instant(calendar, hour(9), Hours(3 * HOUR), pauses) == hour(17)
     assert due_instant(calendar, hour(11), Hours(HOUR), [*pauses, (hour(15), None)]) is None
     assert elapsed(calendar, hour(9), hour(17), [(hour(10), None)]) == HOUR
+    assert elapsed(calendar, hour(9), hour(17), [(hour(12), hour(10))]) == 8 * HOUR
 
 
 def test_a_target_of_nothing_is_due_at_once() -> None:
@@ -305,6 +306,12 @@ def test_a_calendar_that_closed_for_good_has_no_next_opening() -> None:
     assert calendar.next_open(closed) is None
     with pytest.raises(NeverOpen, match="from 2024-05-03 on"):
         calendar.due(closed - HOUR, HOUR + 1)
+
+
+def test_a_target_may_be_longer_than_the_patience_with_a_closed_calendar() -> None:
+    start, decades = instant("2024-05-03T12:00"), 50_000 * HOUR
+    calendar = Calendar([(None, Schedule("UTC", NINE_TO_FIVE))])
+    assert calendar.worked(start, calendar.due(start, decades)) == decades
 
 
 def test_years_from_1970_to_2200_are_known_whatever_was_asked_first() -> None:

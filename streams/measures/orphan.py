@@ -9,11 +9,11 @@ from streams.timeline import Case, Kind, Moment
 class Orphan(Measure):
     """How long nobody owns an open case. Charged to routing, never to the next owner.
 
-        Mon 09:00 created  finance
-        Mon 10:00 routed   it       => done 1h
-        Mon 11:00 routed
-        Mon 12:00 routed   legal    => done 1h
-        Mon 13:00 solved   legal
+    Mon 09:00 created  finance
+    Mon 10:00 routed   it       => done 1h
+    Mon 11:00 routed
+    Mon 12:00 routed   legal    => done 1h
+    Mon 13:00 solved   legal
     """
 
     name = "orphan"

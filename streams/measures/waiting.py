@@ -87,6 +87,7 @@ class Waiting(Measure):
         """Add to the active share what it waited until ``at``."""
         if self.active >= 0:
             share = self.shares[self.active]
+            ctx.ran(share, self.since, at, share.department)
             share.calendar_us += at - self.since
             share.business_us += ctx.config.calendar(share.department).worked(self.since, at)
 
@@ -109,10 +110,10 @@ class Waiting(Measure):
             for waits_for, label in dict.fromkeys((self.shares[i].waits_for, labels[i][level]) for i in which):
                 self.draw_one(ctx, level, waits_for, label, labels)
 
-    def draw_one(
-        self, ctx: Context, level: int, waits_for: str, label: str, labels: list[tuple[str, ...]]
-    ) -> None:
-        parts = [s for s, path in zip(self.shares, labels, strict=True) if s.waits_for == waits_for and path[level] == label]
+    def draw_one(self, ctx: Context, level: int, waits_for: str, label: str, labels: list[tuple[str, ...]]) -> None:
+        parts = [
+            s for s, path in zip(self.shares, labels, strict=True) if s.waits_for == waits_for and path[level] == label
+        ]
         waited = sum(s.calendar_us for s in parts)
         if waits_for == "closed" and not waited:
             return  # the time after the last solution

@@ -1,0 +1,295 @@
+"""All stages in one process: the log is SQLite, the store is chDB. The same core as on Kafka, and the same facts.
+
+Each batch is one transaction: its outputs, the changed state and the offset are stored together, so a process that is
+killed at any moment goes on where it stopped. The store follows behind; what it repeats after a crash changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from deploy.log import Log, LogError, Stored
+from ingest import event as e
+from ingest.connector import Rejected
+from sinks.clickhouse import ClickHouse, connect
+from sinks.store import Department, StoredRecord
+from streams.cases import Cases
+from streams.configuration import Configuration, Files, encode
+from streams.departments import Departments
+from streams.fact import Fact, decode
+from streams.indicators import IndicatorValue
+from streams.problems import Problem, Severity
+from streams.successor import check_successor
+
+BATCH = 4_000
+STORE_BATCH = 20_000
+SOURCE = "crossdesk"
+
+K = TypeVar("K")
+
+
+class Refused(Exception):
+    """The configuration cannot follow the one in force; ``problems`` say why."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class Embedded:
+    """One installation in ``folder``. Raises :class:`LogError`, or ``sinks.store.StoreError`` when the store cannot be used."""
+
+    def __init__(self, folder: Path, *, store: bool = True) -> None:
+        self.folder = folder
+        self.log = Log(folder / "log.sqlite3")
+        self.store: ClickHouse | None = None
+        try:
+            self.configurations = {v: Configuration.decode(c) for v, c in self.log.configurations().items()}
+            self.case_state = {k.decode(): v for k, v in self.log.state("cases").items()}
+            self.department_state = self.log.state("departments")
+            if store:
+                self.store = connect(f"chdb://{(folder / 'store').resolve()}")
+                self.store.migrate()
+        except BaseException:
+            self.close()
+            raise
+        self.cases: Cases | None = None
+        self.departments: Departments | None = None
+        if self.configurations:
+            self._start()
+
+    def _start(self) -> None:
+        self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)
+        self.departments = Departments(self.department_state, 1, self.configurations.__getitem__)
+
+    # -- configuration
+    @property
+    def configuration(self) -> Configuration | None:
+        """The newest version."""
+        return self.configurations[max(self.configurations)] if self.configurations else None
+
+    def least_watermark(self) -> int | None:
+        """Of the sources seen so far; None before the first watermark."""
+        marks = self.cases.meta.marks.values() if self.cases else ()
+        return min(marks, default=None)
+
+    def apply(self, files: Files) -> tuple[int, list[Problem]]:
+        """Make ``files`` the next version, unless they say what the newest says: its number, and what to know about it.
+
+        Raises :class:`Refused`.
+        """
+        old = self.configuration
+        if old is not None and files.model_copy(update={"version": old.version}) == old.files:
+            return old.version, []
+        version = old.version + 1 if old else 1
+        new = Configuration(files.model_copy(update={"version": version}))
+        problems = check_successor(old, new, self.least_watermark()) if old else []
+        if any(p.severity is Severity.error for p in problems):
+            raise Refused(problems)
+        mark = e.ConfigMark(
+            id=e.event_id(SOURCE, f"config|{version}"),
+            source=SOURCE,
+            subject="config",
+            time=e.instant(now_us()),
+            specversion="1.0",
+            data=e.ConfigData(version),
+        )
+        with self.log.transaction():
+            self.log.add_configuration(version, encode(new.files))
+            self.log.append("events", [(mark.key, e.encode(mark))], now_us())
+        self.configurations[version] = new
+        if self.cases is None:
+            self._start()
+        if self.store is not None:
+            self.store.write_departments(departments_of(new), version)
+        return version, problems
+
+    # -- in
+    def accept(self, name: str, records: Iterable[e.Record | Rejected], *, size: int = BATCH) -> Iterator[int]:
+        """Take in what a source says, in the order in which it says it; ``name`` names the whole of it.
+
+        A source that was interrupted is asked from its beginning again, and goes on where it stopped. Yields how many
+        records it has said so far, whenever some of them are durable and folded.
+        """
+        position = f"source:{name}"
+        done, count = self.log.position(position), 0
+        chunk: list[e.Record | Rejected] = []
+        for count, record in enumerate(records, 1):
+            if count <= done:
+                continue
+            chunk.append(record)
+            if len(chunk) >= size:
+                self._take_in(chunk, position, count)
+                chunk = []
+                yield count
+        self._take_in(chunk, position, count)
+        yield count
+
+    def _take_in(self, chunk: Sequence[e.Record | Rejected], position: str, count: int) -> None:
+        at = now_us()
+        events = [(r.key, e.encode(r)) for r in chunk if not isinstance(r, Rejected)]
+        refused = [(r.subject, msgspec.json.encode(r)) for r in chunk if isinstance(r, Rejected)]
+        with self.log.transaction():
+            self.log.append("events", events, at)
+            self.log.append("rejected", refused, at)
+            self.log.set_position(position, count)
+        self.fold()
+
+    # -- through
+    def fold(self) -> None:
+        """Fold all that the log holds, cases to facts to windows, and what cases say to each other."""
+        while self._fold_cases() or self._fold_departments():
+            pass
+
+    def _fold_cases(self) -> bool:
+        if self.cases is None:
+            raise LogError("there is no configuration yet: `crossdesk apply DIR` first")
+        first = self.log.position("cases")
+        records = self.log.read("events", first, BATCH)
+        if not records:
+            return False
+        effects = self.cases.batch((r.offset, r.value) for r in records)
+        at = now_us()
+        with self.log.transaction():
+            for topic in ("facts", "events", "late", "rejected"):
+                self.log.append(topic, [(o.key, o.value) for o in effects.outputs if o.topic == topic], at)
+            self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
+            self.log.set_position("cases", records[-1].offset + 1)
+        _change(self.case_state, effects.changes)
+        return True
+
+    def _fold_departments(self) -> bool:
+        if self.departments is None:
+            return False
+        records = self.log.read("facts", self.log.position("departments"), STORE_BATCH)
+        if not records:
+            return False
+        effects = self.departments.batch((r.offset, r.value) for r in records)
+        with self.log.transaction():
+            self.log.store("departments", effects.changes)
+            self.log.set_position("departments", records[-1].offset + 1)
+        _change(self.department_state, effects.changes)
+        return True
+
+    # -- out
+    def flush(self) -> None:
+        """Bring the store up to the end of the log."""
+        while self._store_facts():
+            pass
+        while self._store_events():
+            pass
+
+    def _store_facts(self) -> bool:
+        records = self._behind("facts")
+        if not records or self.store is None:
+            return False
+        last: dict[str, Fact] = {}
+        for record in records:
+            fact = decode(record.value)
+            if isinstance(fact, Fact):
+                last[fact.fact_id] = fact
+        self.store.write_facts(list(last.values()))
+        self._stored("facts", records)
+        return True
+
+    def _store_events(self) -> bool:
+        records = self._behind("events")
+        if not records or self.store is None:
+            return False
+        self.store.write_events([StoredRecord(r.offset, r.at, r.value) for r in records])
+        self._stored("events", records)
+        return True
+
+    def _behind(self, topic: str) -> list[Stored]:
+        return self.log.read(topic, self.log.position(f"store:{topic}"), STORE_BATCH)
+
+    def _stored(self, topic: str, records: Sequence[Stored]) -> None:
+        with self.log.transaction():
+            self.log.set_position(f"store:{topic}", records[-1].offset + 1)
+
+    def repair(self) -> int:
+        """Fold again every stub that something came late for, from all its stored records. How many there were."""
+        late = self.log.read("late", 0, 1 << 30)
+        for case in dict.fromkeys(record.key for record in late):
+            stored = tuple(r.value for r in self.log.of_key("events", case))
+            source, _, subject = case.partition("/")
+            revive = e.Revive(
+                id=e.event_id(source, f"revive|{case}|{len(stored)}"),
+                source=source,
+                subject=subject,
+                time=e.instant(now_us()),
+                specversion="1.0",
+                data=e.ReviveData(stored),
+            )
+            with self.log.transaction():
+                self.log.append("events", [(case, e.encode(revive))], now_us())
+                self.log.remove("late", [r.offset for r in late if r.key == case])
+        self.fold()
+        return len({r.key for r in late})
+
+    def sources(self) -> list[str]:
+        """The names under which :meth:`accept` has taken something in."""
+        return self.log.positions("source:")
+
+    def watermark(self, case: str) -> int | None:
+        """How far the source of a case is known to be complete."""
+        return self.cases.meta.marks.get(case.partition("/")[0]) if self.cases else None
+
+    def rejected(self) -> dict[str, tuple[int, str]]:
+        """What could not be read: reason -> how often, and the first place."""
+        reasons: dict[str, tuple[int, str]] = {}
+        for record in self.log.read("rejected", 0, 1 << 30):
+            refused = msgspec.json.decode(record.value)
+            count, first = reasons.get(refused["reason"], (0, ""))
+            reasons[refused["reason"]] = (count + 1, first or refused.get("place") or f"offset {refused.get('offset')}")
+        return reasons
+
+    def indicators(self) -> list[IndicatorValue]:
+        """Every indicator as it stands now."""
+        return list(self.departments.indicators()) if self.departments is not None else []
+
+    # -- the end
+    def close(self) -> None:
+        if self.store is not None:
+            self.store.close()
+            self.store = None
+        self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def departments_of(configuration: Configuration) -> list[Department]:
+    """The departments of a version, as the store keeps them."""
+    at = now_us()
+    levels = configuration.levels
+    rows = []
+    for id in configuration.departments:
+        depth = configuration.depth(id, at)
+        parent = configuration.path(id, at)[min(depth, levels) - 1] if depth else ""
+        rows.append(Department(id, configuration.name(id), parent, depth, configuration.head_count(id, at) or 0))
+    return rows
+
+
+def now_us() -> int:
+    """The wall clock: when the log takes something in. The core never asks."""
+    return time.time_ns() // 1000
+
+
+def _change(state: dict[K, bytes], changes: Mapping[K, bytes | None]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value

@@ -1,0 +1,193 @@
+"""The log of the embedded mode: what topics, changelogs and committed offsets are on Kafka, in one SQLite file.
+
+What one transaction writes survives ``kill -9`` whole or not at all. One process at a time writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+FORMAT = 1
+TOPICS = ("events", "facts", "late", "rejected")
+STATES = ("cases", "departments")
+
+
+class Stored(NamedTuple):
+    """A record of a topic; ``at``: when the log took it in, UTC microseconds."""
+
+    offset: int
+    key: str
+    at: int
+    value: bytes
+
+
+class LogError(Exception):
+    """The log cannot be used; the message says why and what to do. What was stored before stays."""
+
+
+class LogLocked(LogError):
+    """Another process writes this log."""
+
+
+class Log:
+    """Opens or makes ``path``. Raises :class:`LogError`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            raise _in_words(error, path) from error
+
+    def _prepare(self) -> None:
+        db = self.db
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(
+            "PRAGMA synchronous=NORMAL"
+        )  # safe against a killed process; a lost machine may lose the last second
+        db.execute("PRAGMA cache_size=-32000")
+        db.execute("PRAGMA wal_autocheckpoint=4000")
+        with self.transaction():
+            for topic in TOPICS:
+                db.execute(
+                    f"CREATE TABLE IF NOT EXISTS {topic}"
+                    " (offset INTEGER PRIMARY KEY, key TEXT NOT NULL, at INTEGER NOT NULL, value BLOB NOT NULL)"
+                )
+            db.execute("CREATE INDEX IF NOT EXISTS events_key ON events (key)")
+            for state in STATES:
+                db.execute(
+                    f"CREATE TABLE IF NOT EXISTS {state}_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+                )
+            db.execute("CREATE TABLE IF NOT EXISTS config (version INTEGER PRIMARY KEY, value BLOB NOT NULL)")
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS positions (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID"
+            )
+            db.execute("INSERT OR IGNORE INTO positions VALUES ('format', ?)", (FORMAT,))
+        if self.position("format") != FORMAT:
+            raise LogError(
+                f"{self.path} was written by another version of crossdesk: use that one, or another --data folder"
+            )
+
+    # -- transactions
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside are stored together, or none of them. Raises :class:`LogError`."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise _in_words(error, self.path) from error
+
+    # -- topics
+    def append(self, topic: str, records: Iterable[tuple[str, bytes]], at: int) -> None:
+        """Put ``(key, value)`` at the end of a topic."""
+        offset = self.end(topic)
+        self.db.executemany(
+            f"INSERT INTO {topic} VALUES (?, ?, ?, ?)",
+            ((i, key, at, value) for i, (key, value) in enumerate(records, offset)),
+        )
+
+    def end(self, topic: str) -> int:
+        """The offset that the next record of the topic gets."""
+        (last,) = self.db.execute(f"SELECT max(offset) FROM {topic}").fetchone()
+        return 0 if last is None else int(last) + 1
+
+    def read(self, topic: str, first: int, most: int) -> list[Stored]:
+        """At most ``most`` records from offset ``first`` on."""
+        rows = self.db.execute(
+            f"SELECT offset, key, at, value FROM {topic} WHERE offset >= ? ORDER BY offset LIMIT ?", (first, most)
+        )
+        return [Stored(*row) for row in rows]
+
+    def of_key(self, topic: str, key: str) -> list[Stored]:
+        """Every record of one key, in order."""
+        rows = self.db.execute(f"SELECT offset, key, at, value FROM {topic} WHERE key = ? ORDER BY offset", (key,))
+        return [Stored(*row) for row in rows]
+
+    def keys_like(self, ending: str, most: int) -> list[str]:
+        """Keys of events whose subject is ``ending``, whatever their source."""
+        rows = self.db.execute(
+            "SELECT DISTINCT key FROM events WHERE key = ?1 OR substr(key, instr(key, '/') + 1) = ?1 LIMIT ?2",
+            (ending, most),
+        )
+        return [key for (key,) in rows]
+
+    def remove(self, topic: str, offsets: Iterable[int]) -> None:
+        self.db.executemany(f"DELETE FROM {topic} WHERE offset = ?", ((o,) for o in offsets))
+
+    # -- state, positions, configuration
+    def state(self, name: str) -> dict[bytes, bytes]:
+        return dict(self.db.execute(f"SELECT key, value FROM {name}_state"))
+
+    def store(self, name: str, changes: Mapping[bytes, bytes | None]) -> None:
+        """Write changed rows of a state; None deletes."""
+        self.db.executemany(f"DELETE FROM {name}_state WHERE key = ?", ((k,) for k, v in changes.items() if v is None))
+        self.db.executemany(
+            f"INSERT INTO {name}_state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            ((k, v) for k, v in changes.items() if v is not None),
+        )
+
+    def position(self, name: str) -> int:
+        """Where a reader of a topic, or a source, goes on; 0 at first."""
+        row = self.db.execute("SELECT next FROM positions WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_position(self, name: str, next: int) -> None:
+        self.db.execute(
+            "INSERT INTO positions VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = excluded.next", (name, next)
+        )
+
+    def positions(self, prefix: str) -> list[str]:
+        """The names of positions that begin with ``prefix``, without it."""
+        rows = self.db.execute("SELECT name FROM positions WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+        return [name.removeprefix(prefix) for (name,) in rows]
+
+    def configurations(self) -> dict[int, bytes]:
+        return dict(self.db.execute("SELECT version, value FROM config"))
+
+    def add_configuration(self, version: int, value: bytes) -> None:
+        self.db.execute("INSERT INTO config VALUES (?, ?)", (version, value))
+
+    # -- the end
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _in_words(error: OSError | sqlite3.Error, path: Path) -> LogError:
+    text = str(error).lower()
+    if "locked" in text or "busy" in text:
+        return LogLocked(
+            f"{path} is in use by another crossdesk: stop it, or ask it (it answers `query` and `explain`)"
+        )
+    if "full" in text or "no space" in text:
+        return LogError(f"the disk of {path} is full: make room and start again; nothing that was stored is lost")
+    if "not a database" in text or "malformed" in text:
+        return LogError(f"{path} is not a log of crossdesk, or is damaged: name another --data folder")
+    if "readonly" in text or "permission" in text or "unable to open" in text:
+        return LogError(
+            f"{path} cannot be written: check who may write to {path.parent}, or name another --data folder"
+        )
+    return LogError(f"{path}: {error}")
