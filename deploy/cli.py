@@ -41,7 +41,23 @@ from streams.problems import BadConfiguration, Severity
 
 EXAMPLE = Path(__file__).parent / "example"
 DATA = Path("data")
-KNOWN = (LogError, StoreError, BadFile, BadMapping, BadConfiguration, Refused, IncompatibleState, ConnectionError)
+
+
+class NotThere(ValueError):
+    """What somebody asked for does not exist."""
+
+
+KNOWN = (
+    NotThere,
+    LogError,
+    StoreError,
+    BadFile,
+    BadMapping,
+    BadConfiguration,
+    Refused,
+    IncompatibleState,
+    ConnectionError,
+)
 
 out = Console(highlight=False, soft_wrap=False)
 err = Console(stderr=True, highlight=False)
@@ -251,10 +267,7 @@ def explain_command(case: str, measure: str, level: int | None, as_json: bool, d
         click.echo(answer.decode(), nl=False)
         return
     with opened(folder, store=False) as embedded:
-        try:
-            click.echo(explained(embedded, question | {"json": as_json}).decode(), nl=False)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from error
+        click.echo(explained(embedded, question | {"json": as_json}).decode(), nl=False)
 
 
 @main.command()
@@ -285,13 +298,18 @@ def query(sql: str, as_json: bool, data: Path | None) -> None:
 
 
 @main.command()
+@click.argument("cases", nargs=-1, required=True)
 @data_option
-def repair(data: Path | None) -> None:
-    """Fold late events: those that came after their case had been let go, 35 days after it closed."""
+def repair(cases: tuple[str, ...], data: Path | None) -> None:
+    """Fold CASES anew from all their stored records, and mend the facts that differ.
+
+    Late events need no repair: they are folded when they come, however late.
+    """
     with opened(data or newest()) as embedded:
-        healed = embedded.repair()
+        for case in cases:
+            embedded.repair(the_case(embedded, case))
         embedded.flush()
-    out.print(f"{healed} cases folded again" if healed else "nothing came late")
+    out.print(f"{len(cases)} folded again")
 
 
 @main.command()
@@ -312,7 +330,7 @@ class Watched:
     """Records on their way, and how far in time they are (``now``, seconds since 1970)."""
 
     def __init__(self, records: Iterator[e.Record]) -> None:
-        self.records, self.now = records, None
+        self.records = records
         self.now: float | None = None
 
     def __iter__(self) -> Iterator[e.Record]:
@@ -423,12 +441,20 @@ def explained(embedded: Embedded, question: dict[str, Any]) -> bytes:
     return ("\n".join(lines(explanation)) + "\n").encode()
 
 
+def the_case(embedded: Embedded, name: str) -> str:
+    """The one case of that name, with or without its source. Raises :class:`NotThere`."""
+    keys = embedded.log.keys_like(name, 10)
+    if len(keys) != 1:
+        raise NotThere(f"there is no case {name}" if not keys else f"which case: {', '.join(keys)}?")
+    return keys[0]
+
+
 def embedded_explanation(embedded: Embedded, case: str, measure: str, level: int | None) -> Explanation:
     configuration, now = embedded.configuration, embedded.watermark(case)
     if configuration is None or now is None:
-        raise ValueError("nothing has been folded yet")
+        raise NotThere("nothing has been folded yet")
     if level is not None and level >= configuration.levels:
-        raise ValueError(f"the tree has levels 0 to {configuration.levels - 1}")
+        raise NotThere(f"the tree has levels 0 to {configuration.levels - 1}")
     records = [r.value for r in embedded.log.of_key("events", case)]
     return explain(case, records, configuration, now, measure, level)
 

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from deploy.log import Log, LogError, Stored
+from deploy.log import TOPICS, Log, LogError, Stored
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
@@ -144,37 +144,29 @@ class Embedded:
     # -- through
     def fold(self) -> None:
         """Fold all that the log holds, cases to facts to windows, and what cases say to each other."""
-        while self._fold_cases() or self._fold_departments():
+        while self._fold_batch():
             pass
 
-    def _fold_cases(self) -> bool:
-        if self.cases is None:
+    def _fold_batch(self) -> bool:
+        """One batch through both folds, in one transaction."""
+        if self.cases is None or self.departments is None:
             raise LogError("there is no configuration yet: `crossdesk apply DIR` first")
-        first = self.log.position("cases")
-        records = self.log.read("events", first, BATCH)
+        records = self.log.read("events", self.log.position("cases"), BATCH)
         if not records:
             return False
         effects = self.cases.batch((r.offset, r.value) for r in records)
+        said = {topic: [(o.key, o.value) for o in effects.outputs if o.topic == topic] for topic in TOPICS}
+        first = self.log.end("facts")
+        windows = self.departments.batch(enumerate((value for _, value in said["facts"]), first))
         at = now_us()
         with self.log.transaction():
-            for topic in ("facts", "events", "late", "rejected"):
-                self.log.append(topic, [(o.key, o.value) for o in effects.outputs if o.topic == topic], at)
+            for topic, outputs in said.items():
+                self.log.append(topic, outputs, at)
             self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
+            self.log.store("departments", windows.changes)
             self.log.set_position("cases", records[-1].offset + 1)
         _change(self.case_state, effects.changes)
-        return True
-
-    def _fold_departments(self) -> bool:
-        if self.departments is None:
-            return False
-        records = self.log.read("facts", self.log.position("departments"), STORE_BATCH)
-        if not records:
-            return False
-        effects = self.departments.batch((r.offset, r.value) for r in records)
-        with self.log.transaction():
-            self.log.store("departments", effects.changes)
-            self.log.set_position("departments", records[-1].offset + 1)
-        _change(self.department_state, effects.changes)
+        _change(self.department_state, windows.changes)
         return True
 
     # -- out
@@ -213,25 +205,21 @@ class Embedded:
         with self.log.transaction():
             self.log.set_position(f"store:{topic}", records[-1].offset + 1)
 
-    def repair(self) -> int:
-        """Fold again every stub that something came late for, from all its stored records. How many there were."""
-        late = self.log.read("late", 0, 1 << 30)
-        for case in dict.fromkeys(record.key for record in late):
-            stored = tuple(r.value for r in self.log.of_key("events", case))
-            source, _, subject = case.partition("/")
-            revive = e.Revive(
-                id=e.event_id(source, f"revive|{case}|{len(stored)}"),
-                source=source,
-                subject=subject,
-                time=e.instant(now_us()),
-                specversion="1.0",
-                data=e.ReviveData(stored),
-            )
-            with self.log.transaction():
-                self.log.append("events", [(case, e.encode(revive))], now_us())
-                self.log.remove("late", [r.offset for r in late if r.key == case])
+    def repair(self, case: str) -> None:
+        """Fold a case anew from all its stored records."""
+        stored = tuple(r.value for r in self.log.of_key("events", case))
+        source, _, subject = case.partition("/")
+        revive = e.Revive(
+            id=e.event_id(source, f"revive|{case}|{self.log.end('events')}"),
+            source=source,
+            subject=subject,
+            time=e.instant(now_us()),
+            specversion="1.0",
+            data=e.ReviveData(stored),
+        )
+        with self.log.transaction():
+            self.log.append("events", [(case, e.encode(revive))], now_us())
         self.fold()
-        return len({r.key for r in late})
 
     def sources(self) -> list[str]:
         """The names under which :meth:`accept` has taken something in."""

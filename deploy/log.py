@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 FORMAT = 1
-TOPICS = ("events", "facts", "late", "rejected")
+TOPICS = ("events", "facts", "rejected")
 STATES = ("cases", "departments")
 
 
@@ -126,9 +126,6 @@ class Log:
             (ending, most),
         )
         return [key for (key,) in rows]
-
-    def remove(self, topic: str, offsets: Iterable[int]) -> None:
-        self.db.executemany(f"DELETE FROM {topic} WHERE offset = ?", ((o,) for o in offsets))
 
     # -- state, positions, configuration
     def state(self, name: str) -> dict[bytes, bytes]:

@@ -37,7 +37,7 @@ Answer = Callable[[dict[str, Any]], bytes]
 
 
 class Server:
-    """Serves until :meth:`close`. ``answers``: path -> what answers a JSON body with JSON; a ``ValueError`` is told to the asker."""
+    """Serves until :meth:`close`. ``answers``: path -> what answers a JSON body; a ``ValueError`` is told to the asker."""
 
     def __init__(
         self, folder: Path, port: int, metrics: Callable[[str], tuple[str, bytes]], answers: dict[str, Answer]

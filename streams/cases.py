@@ -102,6 +102,13 @@ class Row(Struct, array_like=True, gc=False):
     sent: dict[str, bytes] = {}
 
 
+class Stub(Struct, array_like=True, gc=False):
+    """What a case that closed long ago is folded up to."""
+
+    moments: list[Moment]
+    absorbed: dict[str, Taken]
+
+
 class _RowStart(Struct, array_like=True, gc=False):
     """What recovery needs of a row."""
 
@@ -115,7 +122,7 @@ class _RowStart(Struct, array_like=True, gc=False):
 _row = msgspec.msgpack.Decoder(Row)
 _row_start = msgspec.msgpack.Decoder(_RowStart)
 _meta = msgspec.msgpack.Decoder(Meta)
-_stub = msgspec.msgpack.Decoder(list[Key])
+_stub = msgspec.msgpack.Decoder(Stub)
 _moment = msgspec.msgpack.Decoder(Moment)
 
 
@@ -278,11 +285,8 @@ class Touch:
         row = self.row
         if offset <= row.offset:
             return
-        if row.stub and not isinstance(record, e.Revive):
-            late = msgspec.json.encode({"case": self.case_id, "offset": offset})
-            self.cases.outputs.append(Output("late", self.case_id, late))
-            self.cases._count("late")
-            return
+        if row.stub:
+            self.thaw(offset)
         self.touched = True
         if isinstance(record, e.Revive):
             self.revive(record, offset)
@@ -306,7 +310,7 @@ class Touch:
             self.change(lambda moments: moments, offset)
         self.judge(offset)
         if row.head is not None and at_rest(row.head, self.now) and not row.held:
-            self.shrink(offset)
+            self.shrink()
         self.pass_on(offset)
         row.offset = max(row.offset, offset)
 
@@ -390,15 +394,26 @@ class Touch:
         row.config = self.cases.meta.config
         changed = sorted(edit(moments), key=lambda k: k.order)
         after = self.context(offset)
-        if row.structural:
-            row.head, standing = fold_whole(changed, after)
-            chunks = [changed[i : i + TAIL] for i in range(0, len(changed), TAIL)] or [[]]
-            self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
-            row.into = self.beside(standing.into)
-            self.wake_at(after.wake)
-        else:
-            self.rewrite(0, NIL, changed, after)
+        self.replace(changed, after)
         self.said.update(difference(before.facts, after.facts, after))
+
+    def change_to(self, moments: Sequence[Moment], offset: int) -> None:
+        """All moments of the case are these; what is too far ahead is held."""
+        ready = self.now + SKEW_US
+        self.row.held = [m for m in moments if m.time > ready]
+        self.change(lambda _: [m for m in moments if m.time <= ready], offset)
+
+    def replace(self, moments: Sequence[Moment], ctx: Context) -> None:
+        """Fold these from the beginning, and keep them."""
+        row = self.row
+        if not row.structural:
+            self.rewrite(0, NIL, moments, ctx)
+            return
+        row.head, standing = fold_whole(moments, ctx)
+        chunks = [moments[i : i + TAIL] for i in range(0, len(moments), TAIL)] or [[]]
+        self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
+        row.into = self.beside(standing.into)
+        self.wake_at(ctx.wake)
 
     def rewrite(self, first: int, base: Raw, moments: Sequence[Moment], ctx: Context) -> None:
         """Fold ``moments`` on from ``base`` and store them in segments from number ``first`` on."""
@@ -434,17 +449,23 @@ class Touch:
     # -- other cases
     def absorb(self, record: e.Absorbed, offset: int) -> None:
         """Another case speaks here, because it was merged into this one, or serves it. The newest version stands."""
+        if self.know(record):
+            own = [m for m in (*self.history.load()[1], *self.row.held) if not m.relation]
+            self.change_to([*own, *self.foreign()], offset)
+
+    def know(self, record: e.Absorbed) -> bool:
+        """Keep what the other case says, if it is newer than what it said before."""
         row, data = self.row, record.data
         known = row.absorbed.get(data.origin)
         if known is not None and known.version >= data.version:
-            return
+            return False
         row.absorbed = {**row.absorbed, data.origin: Taken(data.version, data.entries)}
-        told = [m for taken in row.absorbed.values() for m in foreign_moments(taken)]
-        foreign = {m.id: m for m in sorted(told, key=lambda m: -m.relation)}  # merged speaks louder than child
-        ready = [m for m in foreign.values() if m.time <= self.now + SKEW_US]
-        later = [m for m in foreign.values() if m.time > self.now + SKEW_US]
-        row.held = [*(m for m in row.held if not m.relation), *later]
-        self.change(lambda moments: [*(m for m in moments if not m.relation), *ready], offset)
+        return True
+
+    def foreign(self) -> Iterable[Moment]:
+        """What other cases say, each moment once: merged speaks louder than child."""
+        told = [m for taken in self.row.absorbed.values() for m in foreign_moments(taken)]
+        return {m.id: m for m in sorted(told, key=lambda m: -m.relation)}.values()
 
     def pass_on(self, offset: int) -> None:
         """Tell other cases what this one has to say to them, where that has changed."""
@@ -478,35 +499,37 @@ class Touch:
         return f"{self.case_id.partition('/')[0]}/{subject}" if subject else ""
 
     # -- stubs
-    def shrink(self, offset: int) -> None:
-        """Closed long ago, nothing runs: keep the keys of its facts and what it told others, and let the rest go."""
+    def shrink(self) -> None:
+        """Closed long ago, and nothing runs: fold the row up small. It unfolds when something late comes."""
         row = self.row
         _, moments = self.history.load()
-        ctx = self.context(offset)
-        fold_whole(moments, ctx)
-        keys = sorted(k for k, fact in ctx.facts.items() if fact.outcome is not f.Outcome.retracted)
-        row.stub = zlib.compress(_encoder.encode(keys), 1)
+        row.stub = zlib.compress(_encoder.encode(Stub(moments, row.absorbed)), 1)
         self.history.forget()
         row.head, row.absorbed, row.wake = None, {}, FAR
 
-    def revive(self, record: e.Revive, offset: int) -> None:
-        """Fold a stub again from all its stored records, and say everything anew."""
+    def thaw(self, offset: int) -> None:
+        """Unfold a stub. Its facts are said already, under the configuration that its row names."""
         row = self.row
-        keys = set(_stub.decode(zlib.decompress(row.stub))) if row.stub else set()
-        self.history.forget()
-        row.stub, row.head, row.structural, row.into, row.child = b"", None, False, "", False
-        row.config, row.held, row.absorbed, row.wake = self.cases.meta.config, [], {}, FAR
-        spoken, self.said = self.said, {}
+        stub = _stub.decode(zlib.decompress(row.stub))
+        row.stub, row.absorbed = b"", stub.absorbed
+        self.replace(stub.moments, self.context(offset))
+        self.cases._count("late")
+
+    def revive(self, record: e.Revive, offset: int) -> None:
+        """Fold the case anew from all its stored records, and say what differs (`crossdesk repair`)."""
+        row = self.row
+        own: dict[bytes, Moment] = {}
+        row.absorbed = {}
         for raw in record.data.records:
             stored = e.decode(raw)
             if isinstance(stored, e.Absorbed):
-                self.absorb(stored, offset)
+                self.know(stored)
             elif isinstance(stored, e.CaseEvent):
-                self.add(moment(stored), offset)
-        ctx = self.context(offset)
-        for key in keys - set(self.said):
-            ctx.take_back(key)
-        self.said = {**spoken, **self.said, **ctx.facts}
+                m = moment(stored)
+                own[m.id] = min((k for k in (m, own.get(m.id)) if k is not None), key=payload_hash)
+        row.structural = any(m.kind in STRUCTURAL for m in own.values())
+        row.child = any(m.kind == Kind.child_linked for m in own.values())
+        self.change_to([*own.values(), *self.foreign()], offset)
 
     # -- the end
     def context(self, offset: int) -> Context:

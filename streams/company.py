@@ -131,6 +131,7 @@ class Company:
         self.levels = 1 if self.each else max((len(line) for line in self._lines()), default=1)
         self._own: dict[tuple[str, str], str] = {}
         self._paths: dict[str, Dated[tuple[str, ...]]] = {}
+        self._constant: dict[str, tuple[str, ...]] = {}
         self._changes: dict[tuple[str, str], Dated[tuple[str, ...]]] = {}
 
     def department(self, source: str, group: str, at: int) -> str:
@@ -146,9 +147,14 @@ class Company:
         return "" if history is None else history.at(at)
 
     def path(self, department: str, at: int) -> tuple[str, ...]:
+        path = self._constant.get(department)
+        if path is not None:
+            return path
         history = self._paths.get(department)
         if history is None:
             history = self._paths[department] = self._path(department)
+            if len(paths := {path for _, path in history}) == 1:
+                self._constant[department] = paths.pop()
         return history.at(at)
 
     def next_change(self, source: str, group: str, after: int) -> int | None:

@@ -20,7 +20,7 @@ from histories import (
 
 from ingest import event as e
 
-END = START + 34 * DAY
+END = START + 60 * DAY  # long enough that cases become stubs
 
 
 def arrangement(rnd: random.Random, events: list[e.CaseEvent], versions: int) -> list[bytes]:
@@ -35,7 +35,7 @@ def arrangement(rnd: random.Random, events: list[e.CaseEvent], versions: int) ->
     for i in range(len(records)):
         if rnd.random() < 0.15:
             records.insert(rnd.randrange(i, len(records) + 1), records[i])
-    marks = sorted(START + rnd.randrange(-DAY, 30 * DAY) for _ in range(rnd.randrange(12)))
+    marks = sorted(START + rnd.randrange(-DAY, rnd.choice((20, 59)) * DAY) for _ in range(rnd.randrange(12)))
     if style >= 0.4 and rnd.random() < 0.7:  # the log's own time
         marks = []
         kept: list[bytes] = []

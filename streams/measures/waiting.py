@@ -78,6 +78,8 @@ class Waiting(Measure):
 
     def changed(self, waits_for: str, department: str, m: Moment, ctx: Context) -> bool:
         now = self.shares[self.active]
+        if now.waits_for == waits_for == "closed":
+            return False  # whoever it is moved to meanwhile, nobody works on it
         if now.waits_for != waits_for or now.department != department:
             return True
         path = ctx.config.path

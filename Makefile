@@ -1,0 +1,85 @@
+# `make` alone says what there is. Everything is installed into .venv, from the locks in requirements/; what is
+# installed is remembered by stamps (.venv/.run, .venv/.dev), so that a second run installs nothing.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test test-full lint bench lock clean debian
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.run ## run crossdesk on a simulated company, all in one process   ARGS="--help"
+	$(BIN)/crossdesk demo $(ARGS)
+
+test: $(VENV)/.dev debian ## all tests, the long searches as seeded samples        ARGS="-k hours" WORKERS=2
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-full: $(VENV)/.dev debian ## the same tests, the long searches at full size
+	CROSSDESK_FULL=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, and the laws of the tree
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+bench: $(VENV)/.dev ## how fast it is on this machine                         ARGS="--json"
+	$(BIN)/python tests/bench $(ARGS)
+
+# The oldest Python resolves: what only old ones need is then in the lock, and newer ones do no harm to it.
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --annotation-style=line
+
+lock: $(VENV)/.dev ## write requirements/ anew from pyproject.toml            ARGS="--upgrade"
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "make lock: wants Python 3.11, the oldest we serve: make clean lock PYTHON=python3.11" >&2; exit 1; }
+	$(COMPILE) --all-build-deps --extra embedded --output-file requirements/run.txt $(ARGS) pyproject.toml
+	$(COMPILE) --all-build-deps --extra embedded --extra dev --constraint requirements/run.txt \
+		--output-file requirements/dev.txt $(ARGS) pyproject.toml
+
+clean: ## remove what make made: .venv and the caches
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- set-up
+
+PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+		if $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "make: a new $(VENV) with $$($$python --version)"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "make: found no Python from 3.11 on that has its venv module, as any of: $(PYTHONS)" >&2; \
+	echo "      On Debian: apt-get install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "make: installing $< into $(VENV); the first time this takes a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Programs that the tests run, as they come with Debian: the package prometheus brings promtool.
+debian:
+	@if command -v promtool >/dev/null && command -v prometheus >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "make: the tests need prometheus and promtool on PATH: https://prometheus.io/download/" >&2; exit 1; \
+	elif [ "$$(id -u)" = 0 ]; then root=; \
+	elif command -v sudo >/dev/null; then root=sudo; \
+	else \
+		echo "make: the tests need Debian's package prometheus, and here is neither root nor sudo to install it." >&2; \
+		echo "      Ask somebody who may to run: apt-get install --no-install-recommends prometheus" >&2; exit 1; \
+	fi; \
+	echo "make: installing Debian's package prometheus, for the tests"; \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus
