@@ -211,7 +211,6 @@ def replay(
         with progress(f"Reading {file.name}") as bar:
             for count in embedded.accept(name, replay_file(log, file, settle=timedelta(0))):
                 bar(None, f"{count:,} records")
-                embedded.flush()
             embedded.flush()
         if embedded.store is not None:
             embedded.store.write_indicators(embedded.indicators())

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from deploy.log import TOPICS, Log, LogError, Stored
+from deploy.log import TOPICS, Log, LogError
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
@@ -27,8 +27,9 @@ from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
 
-BATCH = 4_000
-STORE_BATCH = 20_000
+BATCH = 8_000
+STORE_BATCH = 60_000
+SAVE_EVERY = 100_000
 SOURCE = "crossdesk"
 
 K = TypeVar("K")
@@ -59,6 +60,7 @@ class Embedded:
         except BaseException:
             self.close()
             raise
+        self.unsaved: dict[bytes, bytes | None] = {}
         self.cases: Cases | None = None
         self.departments: Departments | None = None
         if self.configurations:
@@ -67,6 +69,8 @@ class Embedded:
     def _start(self) -> None:
         self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)
         self.departments = Departments(self.department_state, 1, self.configurations.__getitem__)
+        while behind := self.log.read_facts(self.departments.meta.offset + 1, STORE_BATCH):
+            self._fold_facts(behind)
 
     # -- configuration
     @property
@@ -102,7 +106,7 @@ class Embedded:
         )
         with self.log.transaction():
             self.log.add_configuration(version, encode(new.files))
-            self.log.append("events", [(mark.key, e.encode(mark))], now_us())
+            self.log.append("events", [("", e.encode(mark))], now_us())
         self.configurations[version] = new
         if self.cases is None:
             self._start()
@@ -133,7 +137,7 @@ class Embedded:
 
     def _take_in(self, chunk: Sequence[e.Record | Rejected], position: str, count: int) -> None:
         at = now_us()
-        events = [(r.key, e.encode(r)) for r in chunk if not isinstance(r, Rejected)]
+        events = [("" if isinstance(r, e.Mark) else r.key, e.encode(r)) for r in chunk if not isinstance(r, Rejected)]
         refused = [(r.subject, msgspec.json.encode(r)) for r in chunk if isinstance(r, Rejected)]
         with self.log.transaction():
             self.log.append("events", events, at)
@@ -156,54 +160,70 @@ class Embedded:
             return False
         effects = self.cases.batch((r.offset, r.value) for r in records)
         said = {topic: [(o.key, o.value) for o in effects.outputs if o.topic == topic] for topic in TOPICS}
-        first = self.log.end("facts")
-        windows = self.departments.batch(enumerate((value for _, value in said["facts"]), first))
-        at = now_us()
+        facts = [o.value for o in effects.outputs if o.topic == "facts"]
+        first, at = self.log.end_of_facts(), now_us()
         with self.log.transaction():
             for topic, outputs in said.items():
                 self.log.append(topic, outputs, at)
+            self.log.append_facts(first, facts)
             self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
-            self.log.store("departments", windows.changes)
             self.log.set_position("cases", records[-1].offset + 1)
         _change(self.case_state, effects.changes)
-        _change(self.department_state, windows.changes)
+        self._fold_facts(enumerate(facts, first))
         return True
+
+    def _fold_facts(self, facts: Iterable[tuple[int, bytes]]) -> None:
+        """On to the windows. Their state is stored now and then: what came since is in the log of the facts."""
+        if self.departments is None:
+            return
+        effects = self.departments.batch(facts)
+        _change(self.department_state, effects.changes)
+        self.unsaved.update(effects.changes)
+        if len(self.unsaved) >= SAVE_EVERY:
+            self._save_departments()
+
+    def _save_departments(self) -> None:
+        if self.departments is None or not self.unsaved:
+            return
+        with self.log.transaction():
+            self.log.store("departments", self.unsaved)
+            self.log.set_position("departments", self.departments.meta.offset + 1)
+            self._drop_facts()
+        self.unsaved = {}
+
+    def _drop_facts(self) -> None:
+        readers = ["departments", *(["store:facts"] if self.store is not None else [])]
+        self.log.drop_facts(min(self.log.position(name) for name in readers))
 
     # -- out
     def flush(self) -> None:
-        """Bring the store up to the end of the log."""
+        """Bring the store and the stored windows up to the end of the log."""
+        self._save_departments()
         while self._store_facts():
             pass
         while self._store_events():
             pass
 
     def _store_facts(self) -> bool:
-        records = self._behind("facts")
+        first = self.log.position("store:facts")
+        records = self.log.read_facts(first, STORE_BATCH)
         if not records or self.store is None:
             return False
-        last: dict[str, Fact] = {}
-        for record in records:
-            fact = decode(record.value)
-            if isinstance(fact, Fact):
-                last[fact.fact_id] = fact
+        last = {fact.key: fact for _, raw in records if isinstance(fact := decode(raw), Fact)}
         self.store.write_facts(list(last.values()))
-        self._stored("facts", records)
+        with self.log.transaction():
+            self.log.set_position("store:facts", records[-1][0] + 1)
+            self._drop_facts()
         return True
 
     def _store_events(self) -> bool:
-        records = self._behind("events")
+        records = self.log.read("events", self.log.position("store:events"), STORE_BATCH)
         if not records or self.store is None:
             return False
         self.store.write_events([StoredRecord(r.offset, r.at, r.value) for r in records])
-        self._stored("events", records)
-        return True
-
-    def _behind(self, topic: str) -> list[Stored]:
-        return self.log.read(topic, self.log.position(f"store:{topic}"), STORE_BATCH)
-
-    def _stored(self, topic: str, records: Sequence[Stored]) -> None:
         with self.log.transaction():
-            self.log.set_position(f"store:{topic}", records[-1].offset + 1)
+            self.log.set_position("store:events", records[-1].offset + 1)
+        return True
 
     def repair(self, case: str) -> None:
         """Fold a case anew from all its stored records."""

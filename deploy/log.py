@@ -6,15 +6,19 @@ What one transaction writes survives ``kill -9`` whole or not at all. One proces
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import msgspec
+
 FORMAT = 1
-TOPICS = ("events", "facts", "rejected")
+TOPICS = ("events", "rejected")
 STATES = ("cases", "departments")
+
+_chunk = msgspec.msgpack.Decoder(list[bytes])
 
 
 class Stored(NamedTuple):
@@ -61,7 +65,10 @@ class Log:
                     f"CREATE TABLE IF NOT EXISTS {topic}"
                     " (offset INTEGER PRIMARY KEY, key TEXT NOT NULL, at INTEGER NOT NULL, value BLOB NOT NULL)"
                 )
-            db.execute("CREATE INDEX IF NOT EXISTS events_key ON events (key)")
+            db.execute("CREATE INDEX IF NOT EXISTS events_key ON events (key) WHERE key <> ''")  # marks have no key
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS facts (offset INTEGER PRIMARY KEY, count INTEGER NOT NULL, value BLOB NOT NULL)"
+            )
             for state in STATES:
                 db.execute(
                     f"CREATE TABLE IF NOT EXISTS {state}_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
@@ -113,6 +120,32 @@ class Log:
             f"SELECT offset, key, at, value FROM {topic} WHERE offset >= ? ORDER BY offset LIMIT ?", (first, most)
         )
         return [Stored(*row) for row in rows]
+
+    # -- facts: many, small, and only passing through, so they lie in chunks
+    def end_of_facts(self) -> int:
+        row = self.db.execute("SELECT offset + count FROM facts ORDER BY offset DESC LIMIT 1").fetchone()
+        return int(row[0]) if row else self.position("facts")
+
+    def append_facts(self, first: int, values: Sequence[bytes]) -> None:
+        """One chunk; ``first`` is the offset of its first fact."""
+        if values:
+            self.db.execute("INSERT INTO facts VALUES (?, ?, ?)", (first, len(values), msgspec.msgpack.encode(values)))
+            self.set_position("facts", first + len(values))
+
+    def read_facts(self, first: int, most: int) -> list[tuple[int, bytes]]:
+        """Facts from offset ``first`` on, whole chunks until there are ``most`` of them or more."""
+        facts: list[tuple[int, bytes]] = []
+        for offset, value in self.db.execute(
+            "SELECT offset, value FROM facts WHERE offset + count > ? ORDER BY offset", (first,)
+        ):
+            facts += [f for f in enumerate(_chunk.decode(value), offset) if f[0] >= first]
+            if len(facts) >= most:
+                break
+        return facts
+
+    def drop_facts(self, before: int) -> None:
+        """Let go of chunks that everybody has read."""
+        self.db.execute("DELETE FROM facts WHERE offset + count <= ?", (before,))
 
     def of_key(self, topic: str, key: str) -> list[Stored]:
         """Every record of one key, in order."""

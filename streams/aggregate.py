@@ -1,153 +1,217 @@
-"""From the facts of one series to its indicators: which facts a window holds, and what they say together."""
+"""From facts to indicators: which facts a window holds, and what they say together.
+
+    fact                              in a window by counts_at    in every window
+    met, missed, done, with a stop    yes                         -
+    missed, without a stop            yes, as missed              yes: its duration is censored at as_of
+    met, without a stop               yes: what held              -
+    running, paused                   -                           yes: censored at as_of
+    cancelled, retracted              -                           -
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.fact import Fact, Outcome
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
-from streams.statistics import survival_percentile, wilson
+from streams.statistics import Survival, wilson
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
 SECOND_US = 1_000_000
-_DETERMINED = (Outcome.met, Outcome.missed, Outcome.done)
-_OF_MEASURE: Mapping[str, tuple[Indicator, ...]] = {
+CATALOGUE: Mapping[str, tuple[Indicator, ...]] = {
     m: tuple(i for i in INDICATORS if i.measure == m) for m in {i.measure for i in INDICATORS}
 }
+PAIRS = frozenset(i.measure for i in INDICATORS if i.pairs)
+LONGEST_FIRST = sorted(WINDOWS.items(), key=lambda window: -window[1])
+
+
+def runs(fact: Fact) -> bool:
+    """Not determined yet, or missed and nobody has stopped it since.
+
+    A follow-up that was met has no ``stop`` either, but it is over: nothing happened until it was due.
+    """
+    outcome = fact.outcome
+    return (
+        outcome is Outcome.running or outcome is Outcome.paused or (outcome is Outcome.missed and fact.stop is None)
+    )
+
+
+def determined(fact: Fact) -> bool:
+    outcome = fact.outcome
+    return outcome is Outcome.met or outcome is Outcome.missed or outcome is Outcome.done
 
 
 class Series(NamedTuple):
-    """The facts of one measure and department, at one level of the tree."""
+    """One measure of one department, at one level of the tree. A fact never leaves its series."""
 
     measure: str
     department: str
     level: int
-    facts: Sequence[Fact]
 
 
-class Window(NamedTuple):
-    """What a window holds: ``inside`` by ``counts_at``; ``running`` has no stop yet, whenever it began."""
+class Group:
+    """The facts behind one answer: a department's own, or those of one pair. ``running``: business time at ``as_of``."""
 
-    inside: Sequence[Fact]
-    running: Sequence[Fact]
-    business: Mapping[bytes, int]
+    __slots__ = ("determined", "running")
+
+    def __init__(self) -> None:
+        self.determined: list[Fact] = []
+        self.running: list[int] = []
 
 
-def values(series: Series, as_of: int, config: Configuration, offset: int) -> Iterator[IndicatorValue]:
-    """Every indicator of the series, over every window, for the department and for each pair that is shown at its level."""
-    catalogue = _OF_MEASURE.get(series.measure, ())
-    groups = _groups(series, config, as_of)
-    for counterpart, facts in groups.items():
-        wanted = [i for i in catalogue if i.pairs or not counterpart]
-        if not wanted:
-            continue
-        running = [f for f in facts if f.stop is None and f.outcome is not Outcome.retracted]
-        business = {f.opener: business_at(f, as_of, config) for f in running}
-        for name, length in WINDOWS.items():
-            since = as_of // FLOOR_US * FLOOR_US - length
-            inside = [f for f in facts if f.counts_at is not None and since < f.counts_at <= as_of]
-            window = Window(inside, running, business)
-            for indicator in wanted:
-                value = _AGGREGATE[indicator.aggregation](indicator, window)
+class Window:
+    """What a group says within one window. A fact that was missed and still runs is in both, and has one duration."""
+
+    def __init__(self, inside: Sequence[Fact], running: Sequence[int]) -> None:
+        self.inside, self.running = inside, running
+
+    def count(self, outcome: str) -> int:
+        return sum(f.outcome == outcome for f in self.inside)
+
+    @cached_property
+    def ended(self) -> list[int]:
+        """Business time, ascending."""
+        return sorted(f.business_us for f in self.inside if not runs(f))
+
+    @cached_property
+    def survival(self) -> Survival:
+        return Survival(self.ended, self.running)
+
+
+class Aggregator:
+    """Indicators at one ``as_of``, under one configuration."""
+
+    def __init__(self, config: Configuration, as_of: int, offset: int) -> None:
+        self.config, self.as_of, self.offset = config, as_of, offset
+        self.depth: Callable[[str], int] = cache(lambda department: config.depth(department, as_of))
+
+    def groups(self, series: Series, facts: Iterable[Fact]) -> dict[str, Group]:
+        """By counterpart; the department's own have none.
+
+        A department is shown at its own depth in the tree, a pair at that of its deeper side: series where neither can be
+        are not looked at.
+        """
+        depth, level = self.depth(series.department), series.level
+        if series.measure not in CATALOGUE or depth > level or (depth < level and series.measure not in PAIRS):
+            return {}
+        groups: dict[str, Group] = {"": Group()} if depth == level else {}
+        own = list(groups.values())
+        takers: dict[str, list[Group]] = {}
+        for fact in facts:
+            taking = takers.get(fact.counterpart)
+            if taking is None:
+                taking = takers[fact.counterpart] = own
+                if self._is_pair(series, depth, fact.counterpart):
+                    pair = groups[fact.counterpart] = Group()
+                    taking = takers[fact.counterpart] = [*own, pair]
+            if taking:
+                self._put(fact, taking)
+        for group in groups.values():
+            group.running.sort()
+        return groups
+
+    def _is_pair(self, series: Series, depth: int, counterpart: str) -> bool:
+        if series.measure not in PAIRS or counterpart in ("", series.department):
+            return False
+        return max(depth, self.depth(counterpart)) == series.level
+
+    def _put(self, fact: Fact, groups: Iterable[Group]) -> None:
+        if determined(fact):
+            for group in groups:
+                group.determined.append(fact)
+        if runs(fact):
+            business = self.business(fact)
+            for group in groups:
+                group.running.append(business)
+
+    def business(self, fact: Fact) -> int:
+        """The business time of a running fact at ``as_of``, in microseconds."""
+        if not fact.calendar:
+            return fact.business_us
+        return fact.business_us + self.config.calendar(fact.calendar).worked(fact.since, self.as_of)
+
+    def values(self, measure: str, department: str, counterpart: str, group: Group) -> Iterator[IndicatorValue]:
+        """Every indicator of the measure over every window."""
+        indicators = [i for i in CATALOGUE[measure] if i.pairs or not counterpart]
+        until, floor = self.as_of, self.as_of // FLOOR_US * FLOOR_US
+        inside = group.determined
+        for name, length in LONGEST_FIRST:  # one lies in the other
+            since = floor - length
+            inside = [f for f in inside if f.counts_at is not None and since < f.counts_at <= until]
+            window = Window(inside, group.running)
+            for indicator in indicators:
+                found = _AGGREGATE[indicator.aggregation](indicator, window)
                 yield IndicatorValue(
                     indicator=indicator.name,
-                    department=series.department,
+                    department=department,
                     counterpart=counterpart,
                     window=name,
-                    as_of=as_of,
-                    offset=offset,
-                    **value,
+                    as_of=self.as_of,
+                    value=found.value,
+                    n=found.n,
+                    low=found.low,
+                    high=found.high,
+                    beyond=found.beyond,
+                    offset=self.offset,
                 )
 
 
-def _groups(series: Series, config: Configuration, as_of: int) -> dict[str, Sequence[Fact]]:
-    """The department's own facts at its own depth ("" for the key), and by counterpart where both sides are at hand."""
-    depth = config.depth(series.department, as_of)
-    groups: dict[str, list[Fact]] = defaultdict(list)
-    if depth == series.level:
-        groups[""] = list(series.facts)
-    for fact in series.facts:
-        if (
-            fact.counterpart not in ("", series.department)
-            and max(depth, config.depth(fact.counterpart, as_of)) == series.level
-        ):
-            groups[fact.counterpart].append(fact)
-    return dict(groups)
+class _Found(NamedTuple):
+    """What an aggregation decides of an :class:`IndicatorValue`."""
+
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    beyond: bool = False
 
 
-def business_at(fact: Fact, as_of: int, config: Configuration) -> int:
-    """The business time of a running fact at ``as_of``, in microseconds."""
-    if not fact.calendar:
-        return fact.business_us
-    return fact.business_us + config.calendar(fact.calendar).worked(fact.since, as_of)
+def _ratio(hits: int, n: int) -> _Found:
+    return _Found(hits / n, n, *wilson(hits, n)) if n else _Found(None, 0)
 
 
-class _Value(dict[str, object]):
-    """The fields of an :class:`IndicatorValue` that an aggregation decides."""
+def _attainment(_: Indicator, window: Window) -> _Found:
+    met = window.count(Outcome.met)
+    return _ratio(met, met + window.count(Outcome.missed))
 
 
-def _share(hits: int, n: int) -> _Value:
-    if not n:
-        return _Value(value=None, n=0)
-    low, high = wilson(hits, n)
-    return _Value(value=hits / n, n=n, low=low, high=high)
+def _share(indicator: Indicator, window: Window) -> _Found:
+    return _ratio(window.count(indicator.outcome), len(window.inside))
 
 
-def _attainment(_: Indicator, window: Window) -> _Value:
-    met = sum(f.outcome is Outcome.met for f in window.inside)
-    return _share(met, met + sum(f.outcome is Outcome.missed for f in window.inside))
-
-
-def _outcome_share(indicator: Indicator, window: Window) -> _Value:
-    n = sum(f.outcome in _DETERMINED for f in window.inside)
-    return _share(sum(f.outcome == indicator.outcome for f in window.inside), n)
-
-
-def _percentile(share: float, window: Window) -> _Value:
-    durations = [(f.business_us, True) for f in window.inside if f.stop is not None and f.outcome in _DETERMINED]
-    durations += [(us, False) for us in window.business.values()]
-    found = survival_percentile(durations, share)
+def _percentile(share: float, window: Window) -> _Found:
+    found = window.survival.percentile(share)
     if found is None:
-        return _Value(value=None, n=0)
-    return _Value(
+        return _Found(None, 0)
+    return _Found(
         value=found.value / SECOND_US,
-        n=len(durations),
+        n=window.survival.n,
         low=None if found.low is None else found.low / SECOND_US,
         high=None if found.high is None else found.high / SECOND_US,
         beyond=found.beyond,
     )
 
 
-def _count(_: Indicator, window: Window) -> _Value:
-    n = sum(f.outcome in _DETERMINED for f in window.inside)
-    return _Value(value=float(n), n=n)
+def _number(n: int) -> _Found:
+    return _Found(float(n), n)
 
 
-def _cases(_: Indicator, window: Window) -> _Value:
-    n = len({f.case_id for f in window.inside if f.outcome in _DETERMINED})
-    return _Value(value=float(n), n=n)
+def _total(_: Indicator, window: Window) -> _Found:
+    n = len(window.ended) + len(window.running)
+    return _Found((sum(window.ended) + sum(window.running)) / SECOND_US, n)
 
 
-def _running(_: Indicator, window: Window) -> _Value:
-    return _Value(value=float(len(window.running)), n=len(window.running))
-
-
-def _total(_: Indicator, window: Window) -> _Value:
-    facts = [f.business_us for f in window.inside if f.stop is not None]
-    return _Value(value=(sum(facts) + sum(window.business.values())) / SECOND_US, n=len(facts) + len(window.running))
-
-
-_AGGREGATE = {
+_AGGREGATE: Mapping[Aggregation, Callable[[Indicator, Window], _Found]] = {
     Aggregation.attainment: _attainment,
-    Aggregation.share: _outcome_share,
+    Aggregation.share: _share,
     Aggregation.p50: lambda _, window: _percentile(0.5, window),
     Aggregation.p90: lambda _, window: _percentile(0.9, window),
-    Aggregation.count: _count,
-    Aggregation.cases: _cases,
-    Aggregation.running: _running,
+    Aggregation.count: lambda _, window: _number(len(window.inside)),
+    Aggregation.cases: lambda _, window: _number(len({f.case_id for f in window.inside})),
+    Aggregation.running: lambda _, window: _number(len(window.running)),
     Aggregation.total: _total,
 }

@@ -1,20 +1,21 @@
 """The fold ``departments``: facts and marks -> indicators (DESIGN 4 and 5).
 
-State is the latest version of each fact of the last 28 days and of each that still runs. Windows are derived from it when
-they are asked for; an index of which fact belongs to which series is kept in memory and rebuilt on recovery.
+State is the latest version of each fact of the last 28 days and of each that still runs, as the log has it, and of what was
+taken back meanwhile. Windows are derived from it when they are asked for; which fact belongs to which series, and when it can
+be let go, is kept in memory and rebuilt on recovery.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import Series, values
+from streams.aggregate import Aggregator, Group, Series, runs
 from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
@@ -25,8 +26,6 @@ META = b"\xff"
 NEVER = -(1 << 62)
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
-
-_encoder = msgspec.msgpack.Encoder()
 
 
 class Effects(NamedTuple):
@@ -47,7 +46,16 @@ class Meta(Struct, array_like=True, gc=False):
     joined: frozenset[str] = frozenset()
 
 
+class _Version(Struct, array_like=True, gc=False, frozen=True, tag=0):
+    """The beginning of a stored fact: all that its successor asks for."""
+
+    version: int
+
+
+_encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
+_version = msgspec.msgpack.Decoder(_Version)
+_fact = msgspec.msgpack.Decoder(Fact)
 
 
 class Departments:
@@ -60,43 +68,46 @@ class Departments:
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.changes: dict[bytes, bytes | None] = {}
-        self.series: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
-        self.expiring: dict[int, list[bytes]] = defaultdict(list)
+        self.series: dict[Series, list[bytes]] = {}
+        self.leaving: dict[int, list[bytes]] = {}
+        self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
             if key != META:
-                self._index(key, _fact(value))
+                fact = _fact.decode(value)
+                self._enter(key, fact)
+                self._date(key, fact)
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
         self.changes = {}
-        before = self.meta.offset
+        meta = self.meta
+        before = meta.offset
+        self._let_go()
         for offset, raw in records:
-            if offset <= self.meta.offset:
+            if offset <= meta.offset:
                 continue
-            self.meta.offset = offset
             record = decode(raw)
             if isinstance(record, Fact):
                 self._take(record, raw)
             else:
                 self._mark(record)
-        if self.meta.offset > before:
-            self._expire()
-            self.changes[META] = _encoder.encode(self.meta)
+            meta.offset = offset
+        if meta.offset > before:
+            self.changes[META] = _encoder.encode(meta)
         return Effects(self.changes)
 
     def _take(self, fact: Fact, raw: bytes) -> None:
         key = state_key(fact)
         known = self._get(key)
-        if known is not None:
-            old = _fact(known)
-            if old.version >= fact.version:
-                return
-            self.series[_series(old)].discard(key)
+        if known is None:
+            self._enter(key, fact)
+        elif _version.decode(known).version >= fact.version:
+            return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
-            fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of, stop=self.meta.as_of)
+            fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
             raw = encode(fact)
         self.changes[key] = raw
-        self._index(key, fact)
+        self._date(key, fact)
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -105,7 +116,8 @@ class Departments:
         else:
             of_source = meta.marks.setdefault(mark.source, {})
             of_source[mark.partition] = max(of_source.get(mark.partition, NEVER), mark.until)
-        self._advance()
+        if meta.config:
+            self._advance()
 
     def _advance(self) -> None:
         """``as_of``: the least watermark over partitions and configured sources; a new source joins when it has reached it."""
@@ -119,56 +131,99 @@ class Departments:
         if meta.joined:
             meta.as_of = max(meta.as_of, min(least[s] for s in meta.joined))
 
-    # -- the index
+    # -- what is held
     def _get(self, key: bytes) -> bytes | None:
         return self.changes[key] if key in self.changes else self.state.get(key)
 
-    def _index(self, key: bytes, fact: Fact) -> None:
-        if fact.outcome is not Outcome.retracted:
-            self.series[_series(fact)].add(key)
-        if fact.stop is not None and fact.counts_at is not None:
-            self.expiring[_expiry_day(fact.counts_at)].append(key)
+    def _enter(self, key: bytes, fact: Fact) -> None:
+        """Its series holds it from now until it is let go, retracted or not."""
+        series = Series(fact.measure, fact.department, fact.level)
+        keys = self.series.get(series)
+        if keys is None:
+            self.series[series] = [key]
+        else:
+            keys.append(key)
 
-    def _expire(self) -> None:
-        """Let go of what no window can reach any more."""
+    def _date(self, key: bytes, fact: Fact) -> None:
+        """Look at it again when no window can reach it any more."""
+        last = last_said(fact)
+        if last is not None:
+            self.leaving.setdefault(_day_after(last), []).append(key)
+
+    def _let_go(self) -> None:
+        """Of what no window can reach any more. By the stored ``as_of``: a crash must not find that more has gone."""
         today = self.meta.as_of // DAY_US
-        for day in [d for d in self.expiring if d <= today]:
-            for key in self.expiring.pop(day):
+        gone: dict[Series, set[bytes]] = {}
+        for day in [d for d in self.leaving if d <= today]:
+            for key in self.leaving.pop(day):
                 value = self._get(key)
                 if value is None:
                     continue
-                fact = _fact(value)
-                if fact.stop is not None and fact.counts_at is not None and _expiry_day(fact.counts_at) <= today:
-                    self.series[_series(fact)].discard(key)
+                fact = _fact.decode(value)
+                last = last_said(fact)
+                if last == NEVER:  # retracted before the first watermark: its time begins now
+                    fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
+                    self.changes[key] = encode(fact)
+                    self._date(key, fact)
+                elif last is not None and _day_after(last) <= today:
                     self.changes[key] = None
+                    gone.setdefault(Series(fact.measure, fact.department, fact.level), set()).add(key)
+        for series, keys in gone.items():
+            left = [key for key in self.series[series] if key not in keys]
+            if left:
+                self.series[series] = left
+            else:
+                del self.series[series]
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
-        """Every indicator at ``as_of``. Nothing before the first watermark of every source."""
+        """Every indicator at ``as_of``. Nothing before the first watermark of every source.
+
+        Who had an answer once goes on to say that there is none: readers keep the last.
+        """
         if self.meta.as_of == NEVER:
             return
         config = self.configuration(self.meta.config)
-        for (measure, department, level), keys in sorted(self.series.items()):
-            if keys:
-                facts = [_fact(value) for value in map(self._get, keys) if value is not None]
-                yield from values(Series(measure, department, level, facts), self.meta.as_of, config, self.meta.offset)
+        aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
+        silent = set(self.answered)
+        for series, keys in sorted(self.series.items()):
+            facts = (_fact.decode(value) for value in map(self._get, keys) if value is not None)
+            for counterpart, group in aggregator.groups(series, facts).items():
+                about = (series.measure, series.department, counterpart)
+                self.answered.add(about)
+                silent.discard(about)
+                yield from aggregator.values(*about, group)
+        for about in sorted(silent):
+            yield from aggregator.values(*about, Group())
 
 
 def state_key(fact: Fact) -> bytes:
-    """16 bytes that name a fact: keys are what a horizon of facts costs most."""
-    return hashlib.blake2b(fact.fact_id.encode(), digest_size=16).digest()
+    """What names a fact, in 31 bytes: its opener, and hashes of what else there can be of that."""
+    return fact.opener + _hash_series(fact.measure, fact.level, fact.department) + _hash_case(fact.case_id)
 
 
-def _fact(value: bytes) -> Fact:
-    fact = decode(value)
-    if not isinstance(fact, Fact):
-        raise TypeError("a mark lies among the facts of the state: it was written by another version")
-    return fact
+@lru_cache(maxsize=1 << 14)
+def _hash_series(measure: str, level: int, department: str) -> bytes:
+    return hashlib.blake2b(f"{measure}/{level}/{department}".encode(), digest_size=8).digest()
 
 
-def _series(fact: Fact) -> tuple[str, str, int]:
-    return (fact.measure, fact.department, fact.level)
+@lru_cache(maxsize=1 << 14)
+def _hash_case(case_id: str) -> bytes:
+    return hashlib.blake2b(case_id.encode(), digest_size=7).digest()
 
 
-def _expiry_day(counts_at: int) -> int:
-    return (counts_at + KEEP_US) // DAY_US + 1
+def last_said(fact: Fact) -> int | None:
+    """The last instant of which it says something; None while it runs.
+
+    An overdue clock that stops late counts when it was due, but is kept from its stop on, or an older version that comes
+    back would run for ever.
+    """
+    if fact.counts_at is None:
+        return None
+    if fact.stop is None:
+        return None if runs(fact) else fact.counts_at
+    return max(fact.counts_at, fact.stop)
+
+
+def _day_after(last: int) -> int:
+    return (last + KEEP_US) // DAY_US + 1

@@ -7,7 +7,7 @@ What comes out is a pure function of the *set* of moments, the configuration and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +32,8 @@ def _states(name: str, per_level: bool) -> type[Struct]:
 
 WholeStates = _states("WholeStates", per_level=False)
 LevelStates = _states("LevelStates", per_level=True)
+_WHOLE_NAMES = tuple(m.name for m in MEASURES if not m.per_level)
+_LEVEL_NAMES = tuple(m.name for m in MEASURES if m.per_level)
 _WHOLE: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in Kind}
 _LEVEL: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in Kind}
 
@@ -122,25 +124,26 @@ def settle(head: Head, ctx: Context) -> None:
             ctx.wake = min(ctx.wake, rest)
 
 
-def _running(head: Head) -> Iterable[tuple[str, int, Clock]]:
-    for measure in MEASURES:
-        if not measure.per_level:
-            for clock in getattr(head.whole, measure.name).clocks():
-                yield measure.name, -1, clock
-        else:
-            for level, states in enumerate(head.levels):
-                for clock in getattr(states, measure.name).clocks():
-                    yield measure.name, level, clock
+def _running(head: Head) -> Iterator[tuple[str, int, Clock]]:
+    """The clocks that measures hold, with the name of their facts and their level."""
+    for name in _WHOLE_NAMES:
+        clock = getattr(head.whole, name).clock
+        if clock is not None:
+            yield name, -1, clock
+    for level, states in enumerate(head.levels):
+        for name in _LEVEL_NAMES:
+            clock = getattr(states, name).clock
+            if clock is not None:
+                yield name, level, clock
 
 
 def draw(head: Head, ctx: Context) -> None:
     """Every fact that may still change."""
-    for measure in MEASURES:
-        if not measure.per_level:
-            getattr(head.whole, measure.name).draw(ctx, -1)
-        else:
-            for level, states in enumerate(head.levels):
-                getattr(states, measure.name).draw(ctx, level)
+    for name in _WHOLE_NAMES:
+        getattr(head.whole, name).draw(ctx, -1)
+    for level, states in enumerate(head.levels):
+        for name in _LEVEL_NAMES:
+            getattr(states, name).draw(ctx, level)
     for name, level, clock in head.pending:
         ctx.draw(name, clock, level)
 

@@ -7,7 +7,6 @@ watermark judges later, the fold takes care of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ ENDINGS = (Kind.solved, Kind.closed, Kind.deleted)
 
 
 class Measure(Struct, array_like=True, gc=False):
-    """``on``: the kinds of moments that can touch it. ``per_level``: one state for each level of the tree, for measures
+    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge. ``per_level``: one state for each level of the tree, for measures
     in which two departments of one parent are one; else one state whose facts are drawn at every level.
     """
 
@@ -33,14 +32,10 @@ class Measure(Struct, array_like=True, gc=False):
         """``was`` and ``case``: before and after ``m``. ``level`` is -1 unless ``per_level``."""
         raise NotImplementedError
 
-    def clocks(self) -> Iterable[Clock]:
-        """The clocks whose facts may still change."""
-        return () if self.clock is None else (self.clock,)
-
     def draw(self, ctx: Context, level: int) -> None:
         """Draw every fact that may still change."""
-        for clock in self.clocks():
-            ctx.draw(self.name, clock, level)
+        if self.clock is not None:
+            ctx.draw(self.name, self.clock, level)
 
     # -- what several measures do
     def finish(self, ctx: Context, at: int, level: int = -1, flags: str = "") -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Sequence
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
 Z = 1.959963984540054  # two-sided 95 %
+ROUNDING = 1e-9  # survival is a product of ratios: what it lost by rounding decides nothing
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -26,45 +28,59 @@ class Percentile(NamedTuple):
     beyond: bool
 
 
-def survival_percentile(durations: Iterable[tuple[int, bool]], share: float) -> Percentile | None:
-    """inf {d: S(d) <= 1 - share} of the Kaplan-Meier curve of ``(duration, ended)``; not ended: censored there.
+class Survival:
+    """The Kaplan-Meier curve of durations that ``ended`` and others that were ``censored``: those went on longer than that.
+    Both ascend.
 
-    The interval is that of Brookmeyer and Crowley (1982) with the log-log transform of Greenwood's variance. None without
-    durations.
+    Each list has one entry per distinct ``ended``: the share that lasts longer, and Greenwood's sum for its variance.
     """
-    ordered = sorted(durations)
-    if not ordered:
-        return None
-    target = 1 - share + 1e-12  # S is a product of ratios: let rounding not decide
-    at_risk, survival, variance = len(ordered), 1.0, 0.0
-    value = low = high = None
-    i = 0
-    while i < len(ordered) and (value is None or high is None):
-        duration = ordered[i][0]
-        j, deaths = i, 0
-        while j < len(ordered) and ordered[j][0] == duration:
-            deaths += ordered[j][1]
-            j += 1
-        if deaths:
-            survival *= 1 - deaths / at_risk
-            variance += deaths / (at_risk * (at_risk - deaths)) if at_risk > deaths else inf
-            lower, upper = _band(survival, variance)
-            value = duration if value is None and survival <= target else value
-            low = duration if low is None and lower <= target else low
-            high = duration if high is None and upper <= target else high
-        at_risk -= j - i
-        i = j
-    if value is None:
-        return Percentile(ordered[-1][0], low, None, True)
-    return Percentile(value, low, high, False)
 
+    __slots__ = ("durations", "greenwood", "largest", "n", "survival")
 
-def _band(survival: float, variance: float) -> tuple[float, float]:
-    """The 95 % band of the survival curve at one point."""
-    if survival <= 0 or variance == inf:
-        return 0.0, 1.0 if survival > 0 else 0.0
-    if survival >= 1:
-        return 1.0, 1.0
-    width = Z * sqrt(variance) / log(survival)
-    centre = log(-log(survival))
-    return exp(-exp(centre - width)), exp(-exp(centre + width))
+    def __init__(self, ended: Sequence[int], censored: Sequence[int]) -> None:
+        self.n = len(ended) + len(censored)
+        self.largest = max((*ended[-1:], *censored[-1:]), default=0)
+        self.durations: list[int] = []
+        self.survival: list[float] = []
+        self.greenwood: list[float] = []
+        survival, variance = 1.0, 0.0
+        i = gone = 0
+        while i < len(ended):
+            duration, first = ended[i], i
+            while i < len(ended) and ended[i] == duration:
+                i += 1
+            gone = bisect_left(censored, duration, gone)  # who was censored at that duration was still at risk
+            at_risk, left = self.n - gone - first, self.n - gone - i
+            survival *= left / at_risk
+            variance += (i - first) / (at_risk * left) if left else inf
+            self.durations.append(duration)
+            self.survival.append(survival)
+            self.greenwood.append(variance)
+
+    def percentile(self, share: float) -> Percentile | None:
+        """inf {d: S(d) <= 1 - share}; None without durations.
+
+        The interval is that of Brookmeyer and Crowley (1982), with the log-log transform of Greenwood's variance: the
+        durations at which the band around the curve reaches the target. Where nobody is left, the variance is
+        undefined and the interval not bounded, as in R's ``survival``.
+        """
+        if not self.n:
+            return None
+        target = 1 - share + ROUNDING
+        durations, steps = self.durations, range(len(self.durations))
+        bounded = len(steps) - (self.greenwood[-1:] == [inf])
+        at = bisect_left(steps, True, key=lambda i: self.survival[i] <= target)
+        end = min(at + 1, bounded)
+        low = bisect_left(steps, True, hi=end, key=lambda i: self._band(i)[0] <= target)
+        return Percentile(
+            value=durations[at] if at < len(steps) else self.largest,
+            low=durations[low] if low < end else None,
+            high=next((durations[i] for i in steps[at:bounded] if self._band(i)[1] <= target), None),
+            beyond=at == len(steps),
+        )
+
+    def _band(self, i: int) -> tuple[float, float]:
+        """The 95 % band of the curve after its step ``i``, unless nobody is left there."""
+        hazard = -log(self.survival[i])
+        width = exp(Z * sqrt(self.greenwood[i]) / hazard)
+        return exp(-hazard * width), exp(-hazard / width)

@@ -1,0 +1,189 @@
+"""The embedded mode: durable, the same facts as the core alone, and errors that say what to do."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy import config_files
+from deploy.cli import EXAMPLE
+from deploy.embedded import Embedded, Refused
+from deploy.log import Log, LogError, LogLocked
+from ingest import event as e
+from ingest.connectors.simulated import simulate
+from streams.cases import Cases
+from streams.configuration import Files
+from streams.fact import Fact, Outcome, decode
+from streams.indicators import IndicatorValue
+
+RUN = Path(__file__).with_name("embedded_run.py")
+DAYS = 12
+
+Facts = dict[str, tuple[object, ...]]
+
+
+def stored_facts(folder: Path) -> Facts:
+    """The facts of the store, by id."""
+    with Embedded(folder) as embedded:
+        assert embedded.store is not None
+        rows = embedded.store.query(
+            "SELECT fact_id, outcome, toString(start), toString(stop), toString(due), toString(counts_at), business_us, calendar_us, flags"
+            " FROM facts"
+        ).rows
+    return {str(id): tuple(rest) for id, *rest in rows}
+
+
+def stored_indicators(folder: Path) -> list[IndicatorValue]:
+    with Embedded(folder) as embedded:
+        return [msgspec.structs.replace(v, offset=0) for v in embedded.indicators()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Facts, list[IndicatorValue]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    subprocess.run([sys.executable, RUN, folder, str(DAYS)], check=True, capture_output=True)
+    return stored_facts(folder), stored_indicators(folder)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
+    undisturbed: tuple[Facts, list[IndicatorValue]],
+    tmp_path: Path,
+    sample: Callable[[int, int], int],
+    tally: Callable[[str, int], None],
+) -> None:
+    rnd = random.Random(7)
+    wanted, killed = sample(50, 6), 0
+    folder = tmp_path / "killed"
+    while killed < wanted:
+        process = subprocess.Popen([sys.executable, RUN, folder, str(DAYS)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        before = [process.stdout.readline() for _ in range(rnd.randrange(3))]
+        time.sleep(rnd.random() * (0.4 if before else 2.0))
+        process.kill()
+        rest = process.stdout.read()
+        process.wait()
+        process.stdout.close()
+        killed += 1
+        if "done" in rest or any("done" in line for line in before):  # faster than we killed it: once more from the start
+            folder = tmp_path / f"killed-{killed}"
+    subprocess.run([sys.executable, RUN, folder, str(DAYS)], check=True, capture_output=True)
+    tally("kill -9 of an embedded run", killed)
+    facts, indicators = undisturbed
+    assert len(facts) > 10_000
+    assert stored_facts(folder) == facts
+    assert stored_indicators(folder) == indicators
+
+
+def test_the_store_holds_what_the_core_alone_says(undisturbed: tuple[Facts, list[IndicatorValue]]) -> None:
+    configuration = config_files.load(EXAMPLE).configuration
+    cases = Cases({}, 0, lambda _: configuration)
+    mark = e.ConfigMark(
+        id=e.event_id("test", "config"),
+        source="test",
+        subject="config",
+        time=e.instant(0),
+        specversion="1.0",
+        data=e.ConfigData(1),
+    )
+    records = [mark, *simulate(3, DAYS)]
+    effects = cases.batch(enumerate(map(e.encode, records)))
+    last: dict[str, Fact] = {}
+    for output in effects.outputs:
+        if output.topic == "facts" and isinstance(fact := decode(output.value), Fact):
+            last[fact.fact_id] = fact
+    alone = {id: (str(f.outcome), f.business_us) for id, f in last.items() if f.outcome is not Outcome.retracted}
+    assert {id: (row[0], row[5]) for id, row in undisturbed[0].items()} == alone
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path: Path) -> None:
+    with Embedded(tmp_path, store=False), pytest.raises(LogLocked, match="in use by another crossdesk"):
+        Embedded(tmp_path, store=False)
+
+
+def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "log.sqlite3").write_bytes(b"this is not a database, but somebody's letter" * 100)
+    with pytest.raises(LogError, match="name another --data folder"):
+        Embedded(tmp_path, store=False)
+    assert (tmp_path / "log.sqlite3").read_bytes().startswith(b"this is not")
+
+
+def test_a_full_disk_says_so_and_keeps_what_was_stored(tmp_path: Path) -> None:
+    with Embedded(tmp_path, store=False) as embedded:
+        embedded.apply(config_files.load(EXAMPLE).configuration.files)
+        taking = embedded.accept("simulated", simulate(3, 3), size=400)
+        stored = next(taking)
+        (pages,) = embedded.log.db.execute("PRAGMA page_count").fetchone()
+        embedded.log.db.execute(f"PRAGMA max_page_count={pages + 5}")  # SQLite's own way to run out of room
+        with pytest.raises(LogError, match=r"disk of .* is full: make room and start again"):
+            list(taking)
+    with Embedded(tmp_path, store=False) as embedded:
+        assert embedded.log.position("source:simulated") >= stored
+        list(embedded.accept("simulated", simulate(3, 3), size=400))
+        healed = [msgspec.structs.replace(v, offset=0) for v in embedded.indicators()]
+    with Embedded(tmp_path / "other", store=False) as embedded:
+        embedded.apply(config_files.load(EXAMPLE).configuration.files)
+        list(embedded.accept("simulated", simulate(3, 3), size=400))
+        assert healed == [msgspec.structs.replace(v, offset=0) for v in embedded.indicators()]
+
+
+def test_the_same_configuration_makes_no_new_version(tmp_path: Path) -> None:
+    files = config_files.load(EXAMPLE).configuration.files
+    with Embedded(tmp_path, store=False) as embedded:
+        assert embedded.apply(files)[0] == 1
+        assert embedded.apply(files)[0] == 1
+
+
+def test_a_norm_in_force_cannot_be_changed_for_the_past(tmp_path: Path) -> None:
+    files = config_files.load(EXAMPLE).configuration.files
+    plain = msgspec.json.decode(files.model_dump_json(exclude_defaults=True))
+    norms = next(iter(plain["norms"].values()))["norms"]
+    norms[0]["first_response"] = "1bm"
+    changed = Files.model_validate_json(msgspec.json.encode(plain))
+    with Embedded(tmp_path, store=False) as embedded:
+        embedded.apply(files)
+        list(embedded.accept("simulated", simulate(3, 2)))
+        with pytest.raises(Refused):
+            embedded.apply(changed)
+        assert embedded.configuration is not None
+        assert embedded.configuration.version == 1
+
+
+def test_an_unreadable_record_is_set_aside_and_the_rest_flows(tmp_path: Path) -> None:
+    with Embedded(tmp_path, store=False) as embedded:
+        embedded.apply(config_files.load(EXAMPLE).configuration.files)
+        with embedded.log.transaction():
+            embedded.log.append("events", [("helpdesk/X", b'{"type": "crossdesk.nonsense"}')], 0)
+        list(embedded.accept("simulated", simulate(3, 2)))
+        assert embedded.indicators()
+        ((reason, (count, _)),) = embedded.rejected().items()
+        assert "crossdesk.nonsense" in reason
+        assert count == 1
+
+
+def test_repairing_a_case_changes_nothing_that_was_right(tmp_path: Path) -> None:
+    with Embedded(tmp_path, store=False) as embedded:
+        embedded.apply(config_files.load(EXAMPLE).configuration.files)
+        list(embedded.accept("simulated", simulate(3, 3)))
+        (case,) = embedded.log.db.execute("SELECT key FROM events WHERE key <> '' LIMIT 1").fetchone()
+        facts, before = embedded.log.end_of_facts(), embedded.log.end("events")
+        embedded.repair(case)
+        assert embedded.log.end("events") == before + 1
+        assert embedded.log.end_of_facts() == facts
+
+
+def test_the_log_of_another_format_is_refused(tmp_path: Path) -> None:
+    Log(tmp_path / "log.sqlite3").close()
+    db = sqlite3.connect(tmp_path / "log.sqlite3")
+    db.execute("UPDATE positions SET next = 99 WHERE name = 'format'")
+    db.commit()
+    db.close()
+    with pytest.raises(LogError, match="another version of crossdesk"):
+        Log(tmp_path / "log.sqlite3")
