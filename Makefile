@@ -66,7 +66,7 @@ $(BIN)/python:
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	@echo "make: installing $< into $(VENV); the first time this takes a minute or two"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Programs that the tests run, as they come with Debian: the package prometheus brings promtool.

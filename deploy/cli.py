@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import secrets
@@ -515,6 +516,9 @@ def serve_until_stopped(embedded: Embedded, port: int) -> None:
     stop.wait()
     server.close()
 
+
+# What lives long here are large dicts of bytes: looking through them often finds nothing.
+gc.set_threshold(50_000, 20, 50)
 
 if __name__ == "__main__":
     main()

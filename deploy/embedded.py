@@ -29,7 +29,7 @@ from streams.successor import check_successor
 
 BATCH = 8_000
 STORE_BATCH = 60_000
-SAVE_EVERY = 100_000
+SAVE_EVERY = 400_000
 SOURCE = "crossdesk"
 
 K = TypeVar("K")

@@ -22,7 +22,7 @@ from ingest.event import CaseEvent, Record, Watermark, WatermarkData, decode, en
 from ingest.files import open_log
 from ingest.times import EPOCH
 
-CHUNK = 100_000
+CHUNK = 300_000
 GAP = timedelta(seconds=60)
 _BATCH = 500
 _TICK = timedelta(microseconds=1)

@@ -1,5 +1,7 @@
 """From facts to indicators: which facts a window holds, and what they say together.
 
+Where a fact belongs:
+
     fact                              in a window by counts_at    in every window
     met, missed, done, with a stop    yes                         -
     missed, without a stop            yes, as missed              yes: its duration is censored at as_of
@@ -35,22 +37,12 @@ def runs(fact: Fact) -> bool:
     A follow-up that was met has no ``stop`` either, but it is over: nothing happened until it was due.
     """
     outcome = fact.outcome
-    return (
-        outcome is Outcome.running or outcome is Outcome.paused or (outcome is Outcome.missed and fact.stop is None)
-    )
+    return outcome is Outcome.running or outcome is Outcome.paused or (outcome is Outcome.missed and fact.stop is None)
 
 
 def determined(fact: Fact) -> bool:
     outcome = fact.outcome
     return outcome is Outcome.met or outcome is Outcome.missed or outcome is Outcome.done
-
-
-class Series(NamedTuple):
-    """One measure of one department, at one level of the tree. A fact never leaves its series."""
-
-    measure: str
-    department: str
-    level: int
 
 
 class Group:
@@ -89,35 +81,32 @@ class Aggregator:
         self.config, self.as_of, self.offset = config, as_of, offset
         self.depth: Callable[[str], int] = cache(lambda department: config.depth(department, as_of))
 
-    def groups(self, series: Series, facts: Iterable[Fact]) -> dict[str, Group]:
-        """By counterpart; the department's own have none.
+    def groups(self, measure: str, department: str, level: int, facts: Iterable[Fact]) -> dict[str, Group]:
+        """The facts of one series by counterpart; the department's own have none.
 
-        A department is shown at its own depth in the tree, a pair at that of its deeper side: series where neither can be
-        are not looked at.
+        A department is shown at its own depth in the tree, a pair at that of its deeper side: facts of a level where
+        neither can be are not looked at.
         """
-        depth, level = self.depth(series.department), series.level
-        if series.measure not in CATALOGUE or depth > level or (depth < level and series.measure not in PAIRS):
+        depth, pairs = self.depth(department), measure in PAIRS
+        if measure not in CATALOGUE or depth > level or (depth < level and not pairs):
             return {}
         groups: dict[str, Group] = {"": Group()} if depth == level else {}
         own = list(groups.values())
         takers: dict[str, list[Group]] = {}
         for fact in facts:
-            taking = takers.get(fact.counterpart)
+            counterpart = fact.counterpart
+            taking = takers.get(counterpart)
             if taking is None:
-                taking = takers[fact.counterpart] = own
-                if self._is_pair(series, depth, fact.counterpart):
-                    pair = groups[fact.counterpart] = Group()
-                    taking = takers[fact.counterpart] = [*own, pair]
+                taking = own
+                if pairs and counterpart not in ("", department) and max(depth, self.depth(counterpart)) == level:
+                    groups[counterpart] = Group()
+                    taking = [*own, groups[counterpart]]
+                takers[counterpart] = taking
             if taking:
                 self._put(fact, taking)
         for group in groups.values():
             group.running.sort()
         return groups
-
-    def _is_pair(self, series: Series, depth: int, counterpart: str) -> bool:
-        if series.measure not in PAIRS or counterpart in ("", series.department):
-            return False
-        return max(depth, self.depth(counterpart)) == series.level
 
     def _put(self, fact: Fact, groups: Iterable[Group]) -> None:
         if determined(fact):

@@ -309,9 +309,9 @@ class Touch:
         if row.config < self.cases.meta.config:
             self.change(lambda moments: moments, offset)
         self.judge(offset)
+        self.pass_on(offset)
         if row.head is not None and at_rest(row.head, self.now) and not row.held:
             self.shrink()
-        self.pass_on(offset)
         row.offset = max(row.offset, offset)
 
     def judge(self, offset: int) -> None:

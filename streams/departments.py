@@ -8,14 +8,16 @@ be let go, is kept in memory and rebuilt on recovery.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import Aggregator, Group, Series, runs
+from streams.aggregate import Aggregator, Group, runs
 from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
@@ -26,6 +28,9 @@ META = b"\xff"
 NEVER = -(1 << 62)
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
+
+Series = tuple[str, str, int]
+"""Measure, department, level."""
 
 
 class Effects(NamedTuple):
@@ -58,6 +63,32 @@ _version = msgspec.msgpack.Decoder(_Version)
 _fact = msgspec.msgpack.Decoder(Fact)
 
 
+class Shelf:
+    """Where the facts of a series lie: those that run, and the others by the day on which they can be let go."""
+
+    __slots__ = ("leaving", "running")
+
+    def __init__(self) -> None:
+        self.running: set[bytes] = set()
+        self.leaving: dict[int, list[bytes]] = {}
+
+    def put(self, key: bytes, last: int | None) -> None:
+        if last is None:
+            self.running.add(key)
+        else:
+            self.leaving.setdefault(_day_after(last), []).append(key)
+
+    def take(self, key: bytes, known: bytes) -> None:
+        """Where it was put as the fact ``known``."""
+        if key in self.running:
+            self.running.remove(key)
+        elif (last := last_said(_fact.decode(known))) is not None:
+            self.leaving[_day_after(last)].remove(key)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain(self.running, *self.leaving.values())
+
+
 class Departments:
     """The fold over one partition of the facts. ``partitions``: how many the events have: ``as_of`` is the least of all."""
 
@@ -68,14 +99,13 @@ class Departments:
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.changes: dict[bytes, bytes | None] = {}
-        self.series: dict[Series, list[bytes]] = {}
-        self.leaving: dict[int, list[bytes]] = {}
+        self.shelves: defaultdict[Series, Shelf] = defaultdict(Shelf)
+        self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
             if key != META:
                 fact = _fact.decode(value)
-                self._enter(key, fact)
-                self._date(key, fact)
+                self.shelves[series(fact)].put(key, last_said(fact))
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
@@ -98,16 +128,17 @@ class Departments:
 
     def _take(self, fact: Fact, raw: bytes) -> None:
         key = state_key(fact)
-        known = self._get(key)
-        if known is None:
-            self._enter(key, fact)
-        elif _version.decode(known).version >= fact.version:
-            return
+        known = self.changes[key] if key in self.changes else self.state.get(key)
+        shelf = self.shelves[series(fact)]
+        if known is not None:
+            if _version.decode(known).version >= fact.version:
+                return
+            shelf.take(key, known)
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
             raw = encode(fact)
         self.changes[key] = raw
-        self._date(key, fact)
+        shelf.put(key, last_said(fact))
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -131,49 +162,21 @@ class Departments:
         if meta.joined:
             meta.as_of = max(meta.as_of, min(least[s] for s in meta.joined))
 
-    # -- what is held
-    def _get(self, key: bytes) -> bytes | None:
-        return self.changes[key] if key in self.changes else self.state.get(key)
-
-    def _enter(self, key: bytes, fact: Fact) -> None:
-        """Its series holds it from now until it is let go, retracted or not."""
-        series = Series(fact.measure, fact.department, fact.level)
-        keys = self.series.get(series)
-        if keys is None:
-            self.series[series] = [key]
-        else:
-            keys.append(key)
-
-    def _date(self, key: bytes, fact: Fact) -> None:
-        """Look at it again when no window can reach it any more."""
-        last = last_said(fact)
-        if last is not None:
-            self.leaving.setdefault(_day_after(last), []).append(key)
-
     def _let_go(self) -> None:
         """Of what no window can reach any more. By the stored ``as_of``: a crash must not find that more has gone."""
-        today = self.meta.as_of // DAY_US
-        gone: dict[Series, set[bytes]] = {}
-        for day in [d for d in self.leaving if d <= today]:
-            for key in self.leaving.pop(day):
-                value = self._get(key)
-                if value is None:
-                    continue
-                fact = _fact.decode(value)
-                last = last_said(fact)
-                if last == NEVER:  # retracted before the first watermark: its time begins now
-                    fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
-                    self.changes[key] = encode(fact)
-                    self._date(key, fact)
-                elif last is not None and _day_after(last) <= today:
-                    self.changes[key] = None
-                    gone.setdefault(Series(fact.measure, fact.department, fact.level), set()).add(key)
-        for series, keys in gone.items():
-            left = [key for key in self.series[series] if key not in keys]
-            if left:
-                self.series[series] = left
-            else:
-                del self.series[series]
+        as_of = self.meta.as_of
+        if as_of // DAY_US <= self.today:
+            return
+        self.today = as_of // DAY_US
+        for name, shelf in list(self.shelves.items()):
+            for key in shelf.leaving.pop(_day_after(NEVER), ()):  # retracted before there was an ``as_of``
+                fact = msgspec.structs.replace(_fact.decode(self.state[key]), counts_at=as_of)
+                self.changes[key] = encode(fact)
+                shelf.put(key, as_of)
+            for day in [d for d in shelf.leaving if d <= self.today]:
+                self.changes.update(dict.fromkeys(shelf.leaving.pop(day)))
+            if not shelf.running and not shelf.leaving:
+                del self.shelves[name]
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
@@ -186,15 +189,21 @@ class Departments:
         config = self.configuration(self.meta.config)
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
         silent = set(self.answered)
-        for series, keys in sorted(self.series.items()):
-            facts = (_fact.decode(value) for value in map(self._get, keys) if value is not None)
-            for counterpart, group in aggregator.groups(series, facts).items():
-                about = (series.measure, series.department, counterpart)
+        changes, state = self.changes, self.state
+        for (measure, department, level), shelf in sorted(self.shelves.items()):
+            facts = (_fact.decode(changes.get(key) or state[key]) for key in shelf)
+            for counterpart, group in aggregator.groups(measure, department, level, facts).items():
+                about = (measure, department, counterpart)
                 self.answered.add(about)
                 silent.discard(about)
                 yield from aggregator.values(*about, group)
         for about in sorted(silent):
             yield from aggregator.values(*about, Group())
+
+
+def series(fact: Fact) -> Series:
+    """A fact never leaves its series."""
+    return (fact.measure, fact.department, fact.level)
 
 
 def state_key(fact: Fact) -> bytes:

@@ -18,8 +18,9 @@ ENDINGS = (Kind.solved, Kind.closed, Kind.deleted)
 
 
 class Measure(Struct, array_like=True, gc=False):
-    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge. ``per_level``: one state for each level of the tree, for measures
-    in which two departments of one parent are one; else one state whose facts are drawn at every level.
+    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge. ``per_level``: one state for
+    each level of the tree, for measures in which two departments of one parent are one; else one state whose facts are
+    drawn at every level.
     """
 
     name: ClassVar[str]

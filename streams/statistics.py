@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
@@ -44,15 +45,14 @@ class Survival:
         self.survival: list[float] = []
         self.greenwood: list[float] = []
         survival, variance = 1.0, 0.0
-        i = gone = 0
-        while i < len(ended):
-            duration, first = ended[i], i
-            while i < len(ended) and ended[i] == duration:
-                i += 1
-            gone = bisect_left(censored, duration, gone)  # who was censored at that duration was still at risk
-            at_risk, left = self.n - gone - first, self.n - gone - i
+        at_risk, gone = self.n, 0
+        for duration, deaths in Counter(ended).items():
+            before, gone = gone, bisect_left(censored, duration, gone)  # censored at that duration: was at risk there
+            at_risk -= gone - before
+            left = at_risk - deaths
             survival *= left / at_risk
-            variance += (i - first) / (at_risk * left) if left else inf
+            variance += deaths / (at_risk * left) if left else inf
+            at_risk = left
             self.durations.append(duration)
             self.survival.append(survival)
             self.greenwood.append(variance)

@@ -85,44 +85,46 @@ def microseconds(instant: datetime) -> int:
     return round(instant.timestamp() * 1_000_000)
 
 
-_DETAILS: Final[dict[type, tuple[int, Callable[[Any], dict[str, Any]] | None]]] = {
-    e.Created: (
-        Kind.created,
-        lambda d: {
-            "who": d.requester,
-            "group": d.requester_group,
-            "text": d.service,
-            "extra": d.priority,
-        },
-    ),
-    e.Classified: (Kind.classified, lambda d: {"text": d.service, "extra": d.priority}),
-    e.Routed: (Kind.routed, lambda d: {"group": d.group, "text": d.reason}),
-    e.Claimed: (Kind.claimed, lambda d: {"group": d.group}),
-    e.Replied: (Kind.replied, lambda d: {"group": d.group}),
-    e.Noted: (Kind.noted, lambda d: {"group": d.group}),
-    e.BotReplied: (Kind.bot_replied, lambda d: {"group": d.group}),
-    e.AskedRequester: (Kind.asked_requester, lambda d: {"group": d.group}),
-    e.RequesterReplied: (Kind.requester_replied, None),
-    e.Paused: (Kind.paused, lambda d: {"text": str(d.owner), "extra": d.reason}),
-    e.Resumed: (Kind.resumed, None),
-    e.Promised: (Kind.promised, lambda d: {"text": d.promise, "at": microseconds(d.due)}),
-    e.PromiseAccepted: (Kind.promise_accepted, lambda d: {"text": d.promise}),
-    e.Delivered: (Kind.delivered, lambda d: {"text": d.promise}),
-    e.NeedBy: (Kind.need_by, lambda d: {"at": microseconds(d.due)}),
-    e.Solved: (Kind.solved, lambda d: {"group": d.group}),
-    e.Reopened: (Kind.reopened, None),
-    e.Closed: (Kind.closed, None),
-    e.Merged: (Kind.merged, lambda d: {"text": d.into}),
-    e.Unmerged: (Kind.unmerged, None),
-    e.ChildLinked: (Kind.child_linked, lambda d: {"text": d.parent}),
-    e.Deleted: (Kind.deleted, None),
-    e.Restored: (Kind.restored, None),
-    e.Corrected: (
-        Kind.corrected,
-        lambda d: {"text": d.supersedes, "at": 0 if d.at is UNSET else microseconds(d.at)},
-    ),
-    e.Excluded: (Kind.excluded, lambda d: {"text": d.reason, "extra": "" if d.reverted else "excluded"}),
-    e.Thanked: (Kind.thanked, lambda d: {"group": d.group, "text": "speed" if d.for_speed else ""}),
+# (who, group, text, extra, at) of each payload; who is empty where it is whoever acted
+Details = tuple[str, str, str, str, int]
+_PLAIN: Final[Details] = ("", "", "", "", 0)
+
+
+def _plain(_: Any) -> Details:
+    return _PLAIN
+
+
+def _in_the_name_of(data: e.ActedData | e.ThankedData) -> Details:
+    return ("", data.group, "", "", 0)
+
+
+_DETAILS: Final[dict[type, tuple[Kind, Callable[[Any], Details]]]] = {
+    e.Created: (Kind.created, lambda d: (d.requester, d.requester_group, d.service, d.priority, 0)),
+    e.Classified: (Kind.classified, lambda d: ("", "", d.service, d.priority, 0)),
+    e.Routed: (Kind.routed, lambda d: ("", d.group, d.reason, "", 0)),
+    e.Claimed: (Kind.claimed, _in_the_name_of),
+    e.Replied: (Kind.replied, _in_the_name_of),
+    e.Noted: (Kind.noted, _in_the_name_of),
+    e.BotReplied: (Kind.bot_replied, _in_the_name_of),
+    e.AskedRequester: (Kind.asked_requester, _in_the_name_of),
+    e.RequesterReplied: (Kind.requester_replied, _plain),
+    e.Paused: (Kind.paused, lambda d: ("", "", d.owner.value, d.reason, 0)),
+    e.Resumed: (Kind.resumed, _plain),
+    e.Promised: (Kind.promised, lambda d: ("", "", d.promise, "", microseconds(d.due))),
+    e.PromiseAccepted: (Kind.promise_accepted, lambda d: ("", "", d.promise, "", 0)),
+    e.Delivered: (Kind.delivered, lambda d: ("", "", d.promise, "", 0)),
+    e.NeedBy: (Kind.need_by, lambda d: ("", "", "", "", microseconds(d.due))),
+    e.Solved: (Kind.solved, _in_the_name_of),
+    e.Reopened: (Kind.reopened, _plain),
+    e.Closed: (Kind.closed, _plain),
+    e.Merged: (Kind.merged, lambda d: ("", "", d.into, "", 0)),
+    e.Unmerged: (Kind.unmerged, _plain),
+    e.ChildLinked: (Kind.child_linked, lambda d: ("", "", d.parent, "", 0)),
+    e.Deleted: (Kind.deleted, _plain),
+    e.Restored: (Kind.restored, _plain),
+    e.Corrected: (Kind.corrected, lambda d: ("", "", d.supersedes, "", 0 if d.at is UNSET else microseconds(d.at))),
+    e.Excluded: (Kind.excluded, lambda d: ("", "", d.reason, "" if d.reverted else "excluded", 0)),
+    e.Thanked: (Kind.thanked, lambda d: ("", d.group, "speed" if d.for_speed else "", "", 0)),
 }
 _ACTOR_INDEX: Final = {actor: i for i, actor in enumerate(ACTORS)}
 
@@ -130,16 +132,18 @@ _ACTOR_INDEX: Final = {actor: i for i, actor in enumerate(ACTORS)}
 def moment(event: e.CaseEvent) -> Moment:
     """An event of a case as the core keeps it."""
     kind, details = _DETAILS[type(event)]
-    more = details(event.data) if details else {}
-    who = more.pop("who", "") or event.who
+    who, group, text, extra, at = details(event.data)
     return Moment(
-        microseconds(event.time),
+        round(event.time.timestamp() * 1_000_000),
         event.sequence,
         bytes.fromhex(event.id.replace("-", "")),
-        int(kind),
+        kind.value,
         _ACTOR_INDEX[event.actor],
-        who,
-        **more,
+        who or event.who,
+        group,
+        text,
+        extra,
+        at,
     )
 
 

@@ -139,7 +139,7 @@ def _event(
 ) -> e.CaseEvent:
     cls: Any = e.TYPES[e.TYPE_PREFIX + kind]
     mine = [x.id for x in before if x.subject == subject]
-    data: dict[str, Any] = {
+    payloads: dict[str, dict[str, Any]] = {
         "created": {"requester_group": rnd.choice(GROUPS)},
         "routed": {"group": rnd.choice(GROUPS)},
         "classified": {"priority": rnd.choice("123")},
@@ -152,9 +152,9 @@ def _event(
             **({"at": e.instant(at)} if rnd.random() < 0.5 else {}),
         },
         "excluded": {"reason": "test", "reverted": rnd.random() < 0.5},
-    }.get(
-        kind, {"group": rnd.choice(GROUPS)} if kind in ("replied", "solved", "claimed") and rnd.random() < 0.3 else {}
-    )
+    }
+    in_the_name_of = kind in ("replied", "solved", "claimed") and rnd.random() < 0.3
+    data = payloads.get(kind, {"group": rnd.choice(GROUPS)} if in_the_name_of else {})
     actor = rnd.choices(list(e.Actor), (3, 12, 2, 1, 1))[0]
     field = next(f for f in msgspec.structs.fields(cls) if f.name == "data")
     fields = {"data": msgspec.convert(data, field.type)} if data else {}
@@ -170,7 +170,6 @@ class World:
         self.state: dict[str, bytes] = {}
         self.done = 0
         self.held: dict[str, Fact] = {}
-        self.late: list[str] = []
         self.cases = self.worker()
 
     def worker(self) -> Cases:
@@ -193,8 +192,6 @@ class World:
                     self.hold(decode(output.value))
                 elif output.topic == "events":
                     self.log.append(output.value)
-                elif output.topic == "late":
-                    self.late.append(output.key)
             changes = list(effects.changes.items())
             if dies and crash is not None:
                 changes = changes[: crash.randrange(len(changes) + 1)] if len(said) == len(effects.outputs) else []

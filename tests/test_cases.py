@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
-import pytest
 from histories import (
     CONFIGURATIONS,
     DAY,
@@ -55,7 +55,9 @@ def check(seed: int, *, structural: bool, arrangements: int, crash: bool = False
     """One random history in several arrangements; the number of them."""
     rnd = random.Random(seed)
     cases = rnd.choice((1, 1, 2, 4))
-    events = history(rnd, cases, rnd.choice((3, 8, 20, 45, 120)), structural=structural)
+    events = history(
+        rnd, cases, rnd.choice((3, 8, 20, 40) if structural else (3, 8, 20, 45, 120)), structural=structural
+    )
     versions = rnd.choice((1, 2, 3))
     wanted = expected(events, CONFIGURATIONS[versions], END)
     for number in range(arrangements):
@@ -69,16 +71,28 @@ def check(seed: int, *, structural: bool, arrangements: int, crash: bool = False
     return arrangements
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_order_duplicates_and_batches_do_not_change_where_facts_end(seed: int) -> None:
-    check(seed, structural=False, arrangements=5)
+def test_order_duplicates_and_batches_do_not_change_where_facts_end(
+    sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    histories, arrangements = sample(200, 25), sample(50, 4)
+    for seed in range(histories):
+        check(seed, structural=False, arrangements=arrangements)
+    tally("arrangements of random histories", histories * arrangements)
 
 
-@pytest.mark.parametrize("seed", range(1000, 1020))
-def test_nor_do_merges_children_corrections_and_exclusions(seed: int) -> None:
-    check(seed, structural=True, arrangements=5)
+def test_nor_do_merges_children_corrections_and_exclusions(
+    sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    histories = sample(1000, 40)
+    for seed in range(1000, 1000 + histories):
+        check(seed, structural=True, arrangements=2)
+    tally("arrangements with merges, children, corrections and exclusions", 2 * histories)
 
 
-@pytest.mark.parametrize("seed", range(2000, 2020))
-def test_nor_do_crashes_between_any_two_effects(seed: int) -> None:
-    check(seed, structural=True, arrangements=3, crash=True)
+def test_nor_do_crashes_between_any_two_effects(
+    sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    histories = sample(1000, 40)
+    for seed in range(5000, 5000 + histories):
+        check(seed, structural=seed % 3 > 0, arrangements=2, crash=True)
+    tally("arrangements with crashes", 2 * histories)

@@ -35,8 +35,8 @@ def stored_facts(folder: Path) -> Facts:
     with Embedded(folder) as embedded:
         assert embedded.store is not None
         rows = embedded.store.query(
-            "SELECT fact_id, outcome, toString(start), toString(stop), toString(due), toString(counts_at), business_us, calendar_us, flags"
-            " FROM facts"
+            "SELECT fact_id, outcome, toString(start), toString(stop), toString(due), toString(counts_at),"
+            " business_us, calendar_us, flags FROM facts"
         ).rows
     return {str(id): tuple(rest) for id, *rest in rows}
 
@@ -72,7 +72,9 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
         process.wait()
         process.stdout.close()
         killed += 1
-        if "done" in rest or any("done" in line for line in before):  # faster than we killed it: once more from the start
+        if "done" in rest or any(
+            "done" in line for line in before
+        ):  # faster than we killed it: once more from the start
             folder = tmp_path / f"killed-{killed}"
     subprocess.run([sys.executable, RUN, folder, str(DAYS)], check=True, capture_output=True)
     tally("kill -9 of an embedded run", killed)

@@ -48,7 +48,7 @@ class Waiting(Measure):
         Kind.reopened,
     )
 
-    shares: list[Share] = []
+    shares: tuple[Share, ...] = ()
     active: int = -1
     since: int = 0
     opener: bytes = b""
@@ -102,7 +102,7 @@ class Waiting(Measure):
                 and path(department, share.start) == path(department, at)
             ):
                 return i
-        self.shares = [*self.shares, Share(waits_for, department, at)]
+        self.shares = (*self.shares, Share(waits_for, department, at))
         return len(self.shares) - 1
 
     def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:

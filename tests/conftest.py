@@ -1,0 +1,62 @@
+"""What all tests share: how large a search is, and what the searches have seen.
+
+``make test`` runs the long searches as samples, ``make test-full`` (``CROSSDESK_FULL=1``) at full size. What exists at
+full size only is marked ``full``. A search says what it has compared with ``tally("random histories", n)``; the counts of those
+that passed are summed at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+COUNTED = "counted: "
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the long searches run at full size."""
+    return os.environ.get("CROSSDESK_FULL") == "1"
+
+
+@pytest.fixture(scope="session")
+def sample(full: bool) -> Callable[[int, int], int]:
+    """``sample(full_size, sample_size)`` is the size that this run wants."""
+    return lambda full_size, sample_size: full_size if full else sample_size
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
+    """``tally(what, n)`` says at the end of the run that ``n`` of ``what`` were searched."""
+    return lambda what, n: record_property(COUNTED + what, n)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("CROSSDESK_FULL") != "1":
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: make test-full"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counted: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, n in report.user_properties:
+            if name.startswith(COUNTED):
+                counted[name.removeprefix(COUNTED)] += n
+    if counted:
+        terminalreporter.section("searched")
+        for what, n in sorted(counted.items()):
+            terminalreporter.line(f"{n:>12,} {what}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run of which every test was skipped has shown nothing, and fails."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    ran = reporter is None or {"passed", "failed", "error"} & reporter.stats.keys()
+    if session.exitstatus == pytest.ExitCode.OK and not ran and not session.config.option.collectonly:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
