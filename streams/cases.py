@@ -127,7 +127,7 @@ _moment = msgspec.msgpack.Decoder(Moment)
 
 
 class IncompatibleState(Exception):
-    """The state was written by another set of measures: rebuild it from the events (``crossdesk rebuild``)."""
+    """The state was written by another set of measures: fold the events anew, into another state."""
 
 
 class Cases:
@@ -148,7 +148,9 @@ class Cases:
         self.outdated: deque[str] = deque()
         for key, start in self._rows():
             if start.format != FORMAT:
-                raise IncompatibleState(f"the state of case {key} was written by another set of measures")
+                raise IncompatibleState(
+                    "this data was measured by a crossdesk with other measures: use that one, or start again in a new folder"
+                )
             if start.wake < FAR:
                 self._wakes(key).append((start.wake, key))
             if start.config < self.meta.config and not start.stub:

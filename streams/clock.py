@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from streams.fact import Fact, Outcome
+from streams.fact import UNOWNED, Fact, Outcome
 from streams.hours import Target, due_after, parse_target, used
 
 if TYPE_CHECKING:
@@ -162,28 +162,34 @@ class Context:
 
     # -- facts
     def draw(self, measure: str, clock: Clock, level: int = -1) -> None:
-        """The clock's fact, at one level or (-1) at all."""
+        """The clock's fact, at one level or (-1) at all. A clock that nobody owns has none before it ends: that the case
+        waits for an owner is another fact.
+        """
         outcome, counts_at = clock.outcome(self.now)
+        stop, due = clock.stop, clock.due
         clock.judged = outcome is not Outcome.running and outcome is not Outcome.paused
-        if clock.due is not None and not clock.judged:
-            self.wake = min(self.wake, clock.due)
-        stop = clock.stop
-        until = clock.since if stop is None else stop
-        departments = self.config.path(clock.department, clock.start)
-        counterparts = self.config.path(clock.counterpart, clock.start)
+        if due is not None and not clock.judged and due < self.wake:
+            self.wake = due
+        if stop is None and clock.department == UNOWNED and measure != "orphan":
+            return
+        since = clock.since if stop is None else stop
+        path, facts, opener, start = self.config.path, self.facts, clock.opener, clock.start
+        departments, counterparts = path(clock.department, start), path(clock.counterpart, start)
         for at in self.levels if level < 0 else (level,):
-            self.put(
-                measure,
-                clock.opener,
-                at,
-                departments[at],
+            facts[measure, opener, at, departments[at]] = Fact(
+                version=self.version,
+                case_id=self.case_id,
+                measure=measure,
+                opener=opener,
+                level=at,
+                department=departments[at],
                 counterpart=counterparts[at],
-                start=clock.start,
+                start=start,
                 stop=stop,
-                due=clock.due,
-                since=until,
+                due=due,
+                since=since,
                 calendar=clock.calendar,
-                calendar_us=until - clock.start,
+                calendar_us=since - start,
                 business_us=clock.worked,
                 outcome=outcome,
                 norm=clock.norm,
@@ -198,6 +204,9 @@ class Context:
             self.pending.append((measure, level, clock))
 
     def retract(self, measure: str, clock: Clock, level: int = -1) -> None:
+        """Take back what :meth:`draw` has drawn."""
+        if clock.department == UNOWNED and measure != "orphan":
+            return
         departments = self.config.path(clock.department, clock.start)
         for at in self.levels if level < 0 else (level,):
             self.take_back((measure, clock.opener, at, departments[at]))

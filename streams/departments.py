@@ -28,6 +28,7 @@ META = b"\xff"
 NEVER = -(1 << 62)
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
+LONG_AGO = (NEVER + KEEP_US) // DAY_US + 1
 
 Series = tuple[str, str, int]
 """Measure, department, level."""
@@ -72,18 +73,21 @@ class Shelf:
         self.running: set[bytes] = set()
         self.leaving: dict[int, list[bytes]] = {}
 
-    def put(self, key: bytes, last: int | None) -> None:
-        if last is None:
+    def put(self, key: bytes, fact: Fact, known: bytes | None = None) -> None:
+        """``known``: the version that lies here already."""
+        day = day_to_go(fact)
+        if known is not None:
+            before = None if key in self.running else day_to_go(_fact.decode(known))
+            if before == day:
+                return
+            if before is None:
+                self.running.remove(key)
+            else:
+                self.leaving[before].remove(key)
+        if day is None:
             self.running.add(key)
         else:
-            self.leaving.setdefault(_day_after(last), []).append(key)
-
-    def take(self, key: bytes, known: bytes) -> None:
-        """Where it was put as the fact ``known``."""
-        if key in self.running:
-            self.running.remove(key)
-        elif (last := last_said(_fact.decode(known))) is not None:
-            self.leaving[_day_after(last)].remove(key)
+            self.leaving.setdefault(day, []).append(key)
 
     def __iter__(self) -> Iterator[bytes]:
         return chain(self.running, *self.leaving.values())
@@ -105,7 +109,7 @@ class Departments:
         for key, value in state.items():
             if key != META:
                 fact = _fact.decode(value)
-                self.shelves[series(fact)].put(key, last_said(fact))
+                self.shelves[series(fact)].put(key, fact)
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
@@ -129,16 +133,13 @@ class Departments:
     def _take(self, fact: Fact, raw: bytes) -> None:
         key = state_key(fact)
         known = self.changes[key] if key in self.changes else self.state.get(key)
-        shelf = self.shelves[series(fact)]
-        if known is not None:
-            if _version.decode(known).version >= fact.version:
-                return
-            shelf.take(key, known)
+        if known is not None and _version.decode(known).version >= fact.version:
+            return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
             raw = encode(fact)
         self.changes[key] = raw
-        shelf.put(key, last_said(fact))
+        self.shelves[series(fact)].put(key, fact, known)
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -169,10 +170,10 @@ class Departments:
             return
         self.today = as_of // DAY_US
         for name, shelf in list(self.shelves.items()):
-            for key in shelf.leaving.pop(_day_after(NEVER), ()):  # retracted before there was an ``as_of``
+            for key in shelf.leaving.pop(LONG_AGO, ()):  # retracted before there was an ``as_of``
                 fact = msgspec.structs.replace(_fact.decode(self.state[key]), counts_at=as_of)
                 self.changes[key] = encode(fact)
-                shelf.put(key, as_of)
+                shelf.put(key, fact)
             for day in [d for d in shelf.leaving if d <= self.today]:
                 self.changes.update(dict.fromkeys(shelf.leaving.pop(day)))
             if not shelf.running and not shelf.leaving:
@@ -221,18 +222,15 @@ def _hash_case(case_id: str) -> bytes:
     return hashlib.blake2b(case_id.encode(), digest_size=7).digest()
 
 
-def last_said(fact: Fact) -> int | None:
-    """The last instant of which it says something; None while it runs.
+def day_to_go(fact: Fact) -> int | None:
+    """The first day on which no window can reach it; None while it runs.
 
     An overdue clock that stops late counts when it was due, but is kept from its stop on, or an older version that comes
     back would run for ever.
     """
-    if fact.counts_at is None:
+    last = fact.counts_at
+    if last is None or runs(fact):
         return None
-    if fact.stop is None:
-        return None if runs(fact) else fact.counts_at
-    return max(fact.counts_at, fact.stop)
-
-
-def _day_after(last: int) -> int:
+    if fact.stop is not None and fact.stop > last:
+        last = fact.stop
     return (last + KEEP_US) // DAY_US + 1

@@ -1,6 +1,7 @@
 """Silence (METRICS 2.4)."""
 
 from streams.clock import Context
+from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
 from streams.timeline import HUMAN, Case, Kind, Moment
 
@@ -9,7 +10,7 @@ class Silence(Measure):
     """How long nothing is heard: every gap between public messages of the provider, while the case is open.
 
         Mon 09:00 created         finance
-        Mon 09:00 routed          it          => done 0m
+        Mon 09:00 routed          it
         Mon 10:00 replied         it          => done 1h
         Mon 11:00 asked_requester it          => done 1h
         Mon 11:00 paused          requester
@@ -17,8 +18,8 @@ class Silence(Measure):
         Mon 16:00 noted           it
         Mon 17:00 solved          it          => done 2h
 
-    Time in which the requester was asked is not the provider's silence. A new owner starts a silence of its own
-    only where nobody owned the case before.
+    Time in which the requester was asked is not the provider's silence, and time in which nobody owned the case is not
+    that of the first owner.
     """
 
     name = "silence"
@@ -43,17 +44,14 @@ class Silence(Measure):
             if case.open and not was.open:
                 self.begin(m, case, ctx)
         elif kind == Kind.routed:
-            if self.clock is not None and self.clock.department != case.owner and was.owner == self.clock.department:
-                self.unowned_no_more(m, was, case, ctx)
+            if self.clock is not None and self.clock.department == UNOWNED != case.owner:
+                if m.time > self.clock.start:
+                    self.finish(ctx, m.time)
+                self.begin(m, case, ctx)
         elif ended(was, case):
             self.finish(ctx, m.time)
         elif self.clock is not None:
             self.follow_pause(was, case, ctx, m.time, self.clock.department)
-
-    def unowned_no_more(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
-        if was.owner.startswith("_unowned"):
-            self.finish(ctx, m.time)
-            self.begin(m, case, ctx)
 
     def begin(self, m: Moment, case: Case, ctx: Context) -> None:
         self.clock = ctx.start(m.id, m.time, case.owner, case.beneficiary)

@@ -1,0 +1,93 @@
+"""Clocks, to the microsecond: METRICS 2.7, and golden vectors G15 and G16 of its section 2.12 (G15 is a worked timeline of
+``first_response``)."""
+
+from __future__ import annotations
+
+import pytest
+from test_measures import MONDAY, configuration
+
+from streams.clock import Clock, Context
+from streams.fact import Outcome
+from streams.timeline import microseconds
+
+HOUR = 3_600_000_000
+NINE = microseconds(MONDAY) + 9 * HOUR
+FOREVER = NINE + 10_000 * HOUR
+
+
+def context(now: int = NINE) -> Context:
+    """Of departments that work from 09:00 to 17:00 UTC and promise a first response in 4 hours, resolution in 8."""
+    return Context(configuration(), "desk/C1", now, 0)
+
+
+def started(ctx: Context, norm: str = "first_response") -> Clock:
+    return ctx.start(b"x" * 16, NINE, "it", "finance", norm)
+
+
+@pytest.mark.parametrize(("late_by", "outcome"), [(0, Outcome.met), (1, Outcome.missed), (-1, Outcome.met)])
+def test_elapsed_equal_to_the_target_is_met_and_one_microsecond_more_is_missed(late_by: int, outcome: Outcome) -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.end(clock, NINE + 4 * HOUR + late_by)
+    assert clock.outcome(FOREVER)[0] is outcome
+    assert clock.worked == 4 * HOUR + late_by
+
+
+def test_what_is_overdue_is_missed_only_when_the_watermark_has_passed_it() -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.end(clock, NINE + 5 * HOUR)  # a later stop is known already
+    due = NINE + 4 * HOUR
+    assert clock.outcome(due - 1) == (Outcome.running, None)
+    assert clock.outcome(due) == (Outcome.missed, due)
+
+
+def test_only_working_time_inside_a_pause_moves_the_due_instant() -> None:
+    ctx = context()
+    clock = started(ctx, "resolution")
+    assert clock.due == NINE + 8 * HOUR
+    ctx.pause(clock, NINE + 8 * HOUR - 1)
+    ctx.resume(clock, NINE + 24 * HOUR, "it")  # the night, and one microsecond of the day
+    assert clock.due == NINE + 24 * HOUR + 1
+
+
+def test_a_pause_does_not_undo_what_was_overdue() -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.pause(clock, NINE + 6 * HOUR)
+    assert clock.outcome(FOREVER) == (Outcome.missed, NINE + 4 * HOUR)
+    ctx.resume(clock, NINE + 7 * HOUR, "it")
+    assert clock.outcome(FOREVER) == (Outcome.missed, NINE + 4 * HOUR)
+
+
+def test_a_paused_clock_has_no_due_instant_and_stands() -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.pause(clock, NINE + HOUR)
+    assert clock.outcome(FOREVER) == (Outcome.paused, None)
+    assert (clock.worked, clock.calendar) == (HOUR, "")
+
+
+def test_a_case_that_ends_without_an_answer_cancels_the_clock_unless_it_was_overdue() -> None:
+    ctx = context()
+    in_time, late = started(ctx), started(ctx)
+    ctx.cancel(in_time, NINE + 2 * HOUR)
+    ctx.cancel(late, NINE + 6 * HOUR)
+    assert in_time.outcome(FOREVER) == (Outcome.cancelled, NINE + 2 * HOUR)
+    assert late.outcome(FOREVER) == (Outcome.missed, NINE + 4 * HOUR)
+
+
+def test_a_clock_without_a_norm_is_done_when_it_stops() -> None:
+    ctx = context()
+    clock = started(ctx, "")
+    assert clock.outcome(FOREVER) == (Outcome.running, None)
+    ctx.end(clock, NINE + HOUR)
+    assert clock.outcome(FOREVER) == (Outcome.done, NINE + HOUR)
+
+
+def test_time_on_two_calendars_is_the_sum_of_its_parts() -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.change_calendar(clock, "legal", NINE + 7 * HOUR)
+    ctx.end(clock, NINE + 26 * HOUR)
+    assert clock.worked == 7 * HOUR + 3 * HOUR
