@@ -1,4 +1,7 @@
-"""The command ``crossdesk``: it only reads the command line and says what happened; the work is done elsewhere."""
+"""The command ``crossdesk``: it reads the command line and says what happened; the work is done elsewhere.
+
+Longer than others: each command is here, with its options and what it says.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import gc
 import hashlib
 import json
 import secrets
-import signal
-import threading
-from collections.abc import Iterator
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,39 +22,44 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from deploy import config_files
+from deploy import config_files, explain, report, serve
 from deploy.embedded import Embedded, Refused
-from deploy.explain import Explanation, explain, lines, to_json
-from deploy.log import LogError
-from deploy.report import OF_THE_LOG, print_log_report, print_report
-from deploy.serve import Server, ask, running, write_private
+from deploy.log import Log, LogError
+from deploy.words import grid, visible
 from ingest import event as e
 from ingest import mapping
+from ingest.connector import Rejected
 from ingest.connectors import LOGS, build
 from ingest.connectors.simulated import simulate
-from ingest.files import BadFile
+from ingest.files import BadFile, open_log
 from ingest.identity import Identity
 from ingest.mapping import BadMapping
 from ingest.replay import replay as replay_file
-from sinks.clickhouse import ClickHouse, connect
-from sinks.prometheus import Exporter, Pair
-from sinks.store import StoreError
+from ingest.times import UnknownZone
+from ingest.times import zone as zone_named
+from sinks.clickhouse import connect
+from sinks.store import StoreError, StoreLocked
 from streams.cases import IncompatibleState
-from streams.configuration import trial_configuration
-from streams.problems import BadConfiguration, Severity
+from streams.configuration import Configuration, trial_configuration
+from streams.lint import COMPANY
+from streams.problems import BadConfiguration, Problem, Severity
 
 EXAMPLE = Path(__file__).parent / "example"
 DATA = Path("data")
+LOG, STORE, KEY = "log.sqlite3", "store", "identity.key"
+MOST_REFUSED = 100_000
+READ_AS = ", read as "
 
 
-class NotThere(ValueError):
-    """What somebody asked for does not exist."""
+class Stopped(Exception):
+    """Nothing is broken, and nothing can be done: the message says what to do."""
 
 
 KNOWN = (
-    NotThere,
+    Stopped,
+    explain.NotThere,
+    serve.PortTaken,
     LogError,
     StoreError,
     BadFile,
@@ -60,7 +70,7 @@ KNOWN = (
     ConnectionError,
 )
 
-out = Console(highlight=False, soft_wrap=False)
+out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
@@ -72,24 +82,38 @@ class Command(click.Command):
             return super().invoke(ctx)
         except KNOWN as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{place}") from error
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{error.strerror or error}") from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What was taken in is kept; the same command goes on from there.", err=True)
+            raise click.exceptions.Exit(130) from None
 
 
 class Group(click.Group):
     command_class = Command
 
 
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the log and the store. Default: the newest under ./data.",
-)
+def folder_option(text: str) -> Callable[..., Any]:
+    return click.option("--data", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help=text)
+
+
+data_option = folder_option("Folder of the log and the store.  [default: the newest under ./data]")
 serve_option = click.option(
-    "--serve/--no-serve", default=True, help="Serve /metrics for Prometheus until Ctrl-C when done (the default)."
+    "--serve/--no-serve",
+    "serving",
+    default=True,
+    help="Serve /metrics for Prometheus until Ctrl-C when done (the default).",
 )
-port_option = click.option("--port", type=click.IntRange(0, 65535), default=8930, help="Where; 0 for any free port.")
+port_option = click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=8930,
+    help="Where to serve; 0: any free port.  [default: 8930]",
+)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -97,74 +121,77 @@ port_option = click.option("--port", type=click.IntRange(0, 65535), default=8930
 def main() -> None:
     """Measures how well the departments of one organisation serve each other.
 
-    Start with `crossdesk demo`: a simulated company of twelve departments in three levels. Then try it on a log of your own with
-    `crossdesk replay`.
+    Start with `crossdesk demo`: a simulated company of eight serving departments in three levels. Then try it on a log of
+    your own with `crossdesk replay`.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # ± and – on a terminal that has none
 
 
-@main.command()
+@main.command(short_help="Simulate a company and measure it.")
+@click.option("--days", metavar="N", type=click.IntRange(1, 3650), default=120, help="How long.  [default: 120]")
 @click.option(
-    "--days", type=click.IntRange(1, 3650), default=120, show_default=True, help="How long the company is simulated."
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=1,
+    help="The same seed makes the same company life.  [default: 1]",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed makes the same company life."
-)
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Folder for it. Default: ./data/demo-SEED-DAYS."
-)
+@folder_option("Folder for it.  [default: ./data/demo-SEED-DAYS]")
 @serve_option
 @port_option
-def demo(days: int, seed: int, data: Path | None, serve: bool, port: int) -> None:
+def demo(days: int, seed: int, data: Path | None, serving: bool, port: int) -> None:
     """Simulate a company, measure it, and show how its departments served each other."""
     folder = data or DATA / f"demo-{seed}-{days}"
     name = f"simulated seed {seed}, {days} days"
+    if serving:
+        serve.check_port(port)
     with opened(folder) as embedded:
         refuse_other_source(embedded, name, folder)
         loaded = config_files.load(EXAMPLE)
         embedded.apply(loaded.configuration.files)
-        records = simulate(seed, days)
-        with progress(f"Simulating {days} days of {loaded.configuration.files.company.organisation}") as bar:
-            begin: float | None = None
-            for count in embedded.accept(name, watched := Watched(records)):
-                if watched.now is not None:
-                    begin = begin or watched.now
-                    bar(min(1.0, (watched.now - begin) / 86400 / days), f"{count:,} records")
-            bar(1.0, "storing")
-            embedded.flush()
-        values = embedded.indicators()
-        if embedded.store is not None:
-            embedded.store.write_indicators(values)
-        out.print()
-        print_report(out, values, loaded.configuration, "28d")
-        say_next(folder)
-        if serve:
-            serve_until_stopped(embedded, port)
+        organisation = loaded.configuration.files.company.organisation
+        take_in(embedded, name, simulate(seed, days), f"Simulating {days} days of {organisation}", days)
+        values = store_indicators(embedded)
+        click.echo()
+        report.print_report(out, values, loaded.configuration, "28d")
+        say_next(embedded, folder, data is not None)
+        if serving:
+            serve_it(embedded, port)
 
 
-@main.command()
+@main.command(short_help="Measure a log in a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--connector", required=True, type=click.Choice(sorted(LOGS)), help="What wrote the log.")
 @click.option(
-    "--mapping", "mapping_file", type=click.Path(path_type=Path), help="For event_log: which column means what."
+    "--mapping",
+    "mapping_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="For event_log: which column means what.",
 )
 @click.option(
     "--config",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Folder of company.yaml and norms.yaml. Default: a trial, every group a department.",
+    help="Folder of company.yaml and norms.yaml.  [default: a trial, every group a department]",
 )
-@click.option("--source", default="", help="Name of the source in the company file. Default: the connector's.")
 @click.option(
-    "--zone", default="", help="Zone of times without one, such as Europe/Berlin. Default: UTC, or the mapping's."
+    "--source",
+    metavar="NAME",
+    default="",
+    help="Name of the source in company.yaml.  [default: the only one there, or the connector's]",
 )
+@click.option("--zone", metavar="ZONE", default="", help="Of times without one.  [default: UTC, or the mapping's]")
 @click.option(
     "--bot",
     "bots",
+    metavar="WHO",
     multiple=True,
-    help="Who is a bot, as the log names it. May be repeated; bots in the company file count too.",
+    help="Who is a bot, as the log names it. May be repeated; those in company.yaml count too.",
 )
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Folder for it. Default: ./data/NAME-OF-FILE."
-)
+@folder_option("Folder for it.  [default: ./data/NAME-OF-FILE]")
 @serve_option
 @port_option
 def replay(
@@ -176,7 +203,7 @@ def replay(
     zone: str,
     bots: tuple[str, ...],
     data: Path | None,
-    serve: bool,
+    serving: bool,
     port: int,
 ) -> None:
     """Measure a log that exists: an export of ServiceNow's audit log, or any CSV or NDJSON with a mapping.
@@ -186,118 +213,118 @@ def replay(
 
     \b
     crossdesk replay incident_event_log.csv --connector servicenow_log
-    crossdesk replay tickets.ndjson --connector event_log --mapping tickets.yaml --config company/
+    crossdesk replay tickets.csv --connector event_log --mapping tickets.yaml
     """
-    folder = data or DATA / file.name.split(".")[0]
-    source = source or connector
-    loaded = config_files.load(config) if config else None
-    configuration = loaded.configuration if loaded else trial_configuration(zone or "UTC", [source])
-    show(loaded.warnings if loaded else ())
-    try:
-        log = build(
-            connector,
-            source,
-            identity_of(folder),
-            mapping=mapping.load(mapping_file) if mapping_file else None,
-            zone=zone,
-            bots=[*bots, *configuration.bots(source)],
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    folder = data or DATA / (file.name.strip(".").split(".")[0] or "log")
+    with refused_options(mapping_file if not zone else None):
+        if zone:
+            zone_named(zone)
+        read_by = mapping.load(mapping_file) if mapping_file else None
+        build(connector, connector, Identity(bytes(32), "k0"), mapping=read_by, zone=zone)
+    loaded = load(config) if config else None
+    with open_log(file):
+        content = digest(file)
+    if serving:
+        serve.check_port(port)
     with opened(folder) as embedded:
-        name = f"{connector} {digest(file)}"
+        configuration = loaded.configuration if loaded else embedded.configuration
+        source = source_in(configuration, source, connector)
+        configuration = configuration or trial_configuration(zone or (read_by.zone if read_by else "UTC"), [source])
+        everybody = [*bots, *configuration.bots(source)]
+        log = build(connector, source, identity_of(folder), mapping=read_by, zone=zone, bots=everybody)
+        how = digest_of(connector, source, zone, *sorted(everybody), repr(read_by))
+        name = f"{file.name} ({connector} {content}{READ_AS}{how})"
         refuse_other_source(embedded, name, folder)
-        _, notes = embedded.apply(configuration.files)
-        show(notes)
-        with progress(f"Reading {file.name}") as bar:
-            for count in embedded.accept(name, replay_file(log, file, settle=timedelta(0))):
-                bar(None, f"{count:,} records")
-            embedded.flush()
-        if embedded.store is not None:
-            embedded.store.write_indicators(embedded.indicators())
-            out.print()
-            print_log_report(out, embedded.store.query(OF_THE_LOG).rows, configuration)
-        report_rejected(embedded)
-        say_next(folder)
-        if serve:
-            serve_until_stopped(embedded, port)
+        records = checked(replay_file(log, file, settle=timedelta(0)), file)
+        put_in_force(embedded, configuration, loaded, name, folder)
+        take_in(embedded, name, records, f"Reading {file.name}")
+        store_indicators(embedded)
+        print_log(embedded, configuration, config, at(folder, data is not None))
+        say_next(embedded, folder, data is not None)
+        if serving:
+            serve_it(embedded, port)
 
 
-@main.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@main.command(short_help="Check company.yaml and norms.yaml and put them in force.")
+@click.argument("directory", metavar="FOLDER", type=click.Path(path_type=Path))
 @data_option
 def apply(directory: Path, data: Path | None) -> None:
-    """Check company.yaml and norms.yaml in DIRECTORY and make them the next version.
+    """Check company.yaml and norms.yaml in FOLDER and make them the next version.
 
     What was judged stays judged: a norm that is in force cannot be changed for the past.
     """
-    loaded = config_files.load(directory)
-    show(loaded.warnings)
+    loaded = load(directory)
     folder = data or newest()
-    with opened(folder, store=False) as embedded:
-        try:
-            version, notes = embedded.apply(loaded.configuration.files)
-        except Refused as refused:
-            raise click.ClickException("\n".join(map(str, loaded.located(refused.problems)))) from refused
-        show(loaded.located(notes))
+    with opened(folder) as embedded:
+        before = embedded.configuration
+        version = apply_to(embedded, loaded.configuration, loaded)
         embedded.fold()
-    out.print(f"version {version} is in force in {folder}")
+        store_indicators(embedded)
+    same = before is not None and before.version == version
+    click.echo(f"version {version} {'says the same and stays' if same else 'is'} in force in {folder}")
 
 
-@main.command(name="explain")
+@main.command(name="explain", short_help="Show every interval behind the numbers of a case.")
 @click.argument("case")
 @click.argument("measure", default="")
 @click.option(
-    "--level", type=click.IntRange(0), help="Of the tree of departments, 0 for the top. Default: the deepest."
+    "--level",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Of the tree of departments, 0 for the top.  [default: the deepest]",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: instants and durations in microseconds.")
 @data_option
 def explain_command(case: str, measure: str, level: int | None, as_json: bool, data: Path | None) -> None:
     """Print every interval that makes the numbers of CASE (or of one MEASURE of it). They add up.
 
     \b
     crossdesk explain INC0000045
-    crossdesk explain helpdesk/C1 first_response
+    crossdesk explain helpdesk/HD-100232 first_response
     """
     folder = data or newest()
-    question = {"case": case, "measure": measure, "level": level}
-    address = running(folder)
-    if address is not None:
-        answer = ask_running(folder, "/explain", question | {"json": as_json})
-        click.echo(answer.decode(), nl=False)
-        return
-    with opened(folder, store=False) as embedded:
-        click.echo(explained(embedded, question | {"json": as_json}).decode(), nl=False)
+    question = {"case": case, "measure": measure, "level": level, "json": as_json}
+    answer = asked(folder, "/explain", question)
+    if answer is None:
+        with log_of(folder) as log:
+            answer = explain.answer(log, question)
+    click.echo(answer.decode(), nl=False)
 
 
-@main.command()
+@main.command(short_help="Ask the store in SQL.")
 @click.argument("sql")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @data_option
 def query(sql: str, as_json: bool, data: Path | None) -> None:
-    """Ask the store in SQL (ClickHouse's). It only reads.
+    """Ask the store in SQL (ClickHouse's). It only reads. There are the tables facts, indicators and departments.
 
     \b
-    crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL ORDER BY ALL"
+    crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"
     crossdesk query "SELECT * FROM indicators WHERE window = '28d'" --json
     """
     folder = data or newest()
-    if running(folder) is not None:
-        answer = json.loads(ask_running(folder, "/query", {"sql": sql}))
-    else:
-        answer = json.loads(queried(open_store(folder), sql))
-    if as_json:
-        for row in answer["rows"]:
-            click.echo(json.dumps(dict(zip(answer["columns"], row, strict=True))))
-        return
-    table = Table(*answer["columns"])
-    for row in answer["rows"]:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    out.print(table)
-    out.print(f"{len(answer['rows'])} rows")
+    body = asked(folder, "/query", {"sql": sql})
+    answer = json.loads(ask_store(folder, sql) if body is None else body)
+    print_rows(answer["columns"], answer["rows"], as_json)
 
 
-@main.command()
+@main.command(short_help="List what could not be read.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row, with the record where it was kept.")
+@data_option
+def rejected(as_json: bool, data: Path | None) -> None:
+    """List every row and record that could not be read, with its place and the reason."""
+    folder = data or newest()
+    body = asked(folder, "/rejected", {})
+    if body is None:
+        with log_of(folder) as log:
+            body = serve.set_aside(log)
+    for row in json.loads(body):
+        place = row.get("place") or f"offset {row.get('offset')} of the log"
+        case = f" (case {row['subject']})" if row.get("subject") else ""
+        click.echo(json.dumps(row) if as_json else visible(f"{place}: {row['reason']}{case}"))
+
+
+@main.command(short_help="Fold cases anew from all their records.")
 @click.argument("cases", nargs=-1, required=True)
 @data_option
 def repair(cases: tuple[str, ...], data: Path | None) -> None:
@@ -305,216 +332,344 @@ def repair(cases: tuple[str, ...], data: Path | None) -> None:
 
     Late events need no repair: they are folded when they come, however late.
     """
-    with opened(data or newest()) as embedded:
-        for case in cases:
-            embedded.repair(the_case(embedded, case))
-        embedded.flush()
-    out.print(f"{len(cases)} folded again")
+    folder = data or newest()
+    exists(folder)
+    with opened(folder) as embedded:
+        for case in [explain.case_named(embedded.log, case) for case in cases]:
+            embedded.repair(case)
+        store_indicators(embedded)
+    click.echo(f"{len(cases)} folded again")
 
 
-@main.command()
+@main.command(short_help="Print the JSON Schema of events.")
 @click.argument("type", required=False)
 def schema(type: str | None) -> None:
     """Print the JSON Schema of an event TYPE, or the names of all types."""
     schemas = e.json_schemas()
     if type is None:
-        out.print("\n".join(schemas))
+        click.echo("\n".join(schemas))
     elif type not in schemas and e.TYPE_PREFIX + type not in schemas:
         raise click.UsageError(f"there is no event type {type!r}; `crossdesk schema` lists them")
     else:
         click.echo(json.dumps(schemas.get(type) or schemas[e.TYPE_PREFIX + type], indent=2))
 
 
-# -- what the commands share
-class Watched:
-    """Records on their way, and how far in time they are (``now``, seconds since 1970)."""
+# -- folders
+@contextmanager
+def opened(folder: Path) -> Iterator[Embedded]:
+    """What was made here is removed again if nothing came of it: a wrong path must not leave the newest folder."""
+    new = not folder.exists()
+    stored = False
+    try:
+        try:
+            embedded = Embedded(folder)
+        except IncompatibleState as error:
+            raise Stopped(f"{folder}: {error}") from error
+        with embedded:
+            try:
+                yield embedded
+            finally:
+                stored = any(map(embedded.log.position, map("source:{}".format, embedded.sources())))
+    except KNOWN:
+        if new and not stored:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
-    def __init__(self, records: Iterator[e.Record]) -> None:
-        self.records = records
-        self.now: float | None = None
 
-    def __iter__(self) -> Iterator[e.Record]:
-        for record in self.records:
-            self.now = record.time.timestamp()
-            yield record
+def exists(folder: Path) -> None:
+    if not (folder / LOG).is_file():
+        raise Stopped(f"{folder} holds no data of crossdesk: `crossdesk demo` or `crossdesk replay` makes some")
 
 
 @contextmanager
-def opened(folder: Path, *, store: bool = True) -> Iterator[Embedded]:
-    with Embedded(folder, store=store) as embedded:
-        yield embedded
+def log_of(folder: Path) -> Iterator[Log]:
+    """The log alone, of a folder that has one."""
+    exists(folder)
+    with Log(folder / LOG) as log:
+        yield log
 
 
-def open_store(folder: Path) -> ClickHouse:
-    if not (folder / "store").is_dir():
-        raise click.ClickException(f"{folder} holds no store: `crossdesk demo` or `crossdesk replay` makes one")
-    return connect(f"chdb://{(folder / 'store').resolve()}")
+def asked(folder: Path, path: str, question: dict[str, Any]) -> bytes | None:
+    """What the process says that serves the folder; None where none does."""
+    address = serve.running(folder)
+    if address is None:
+        return None
+    try:
+        return serve.ask(address, path, question)
+    except ValueError as error:
+        raise Stopped(str(error)) from error
+
+
+def ask_store(folder: Path, sql: str) -> bytes:
+    exists(folder)
+    if not (folder / STORE).is_dir():
+        raise Stopped(f"{folder} holds no facts yet: `crossdesk replay` or `crossdesk demo` makes some")
+    try:
+        store = connect(f"chdb://{(folder / STORE).resolve()}")
+    except StoreLocked as error:
+        raise Stopped(
+            f"{folder} is being filled by process {error.pid}, which answers once it serves: wait for it, or stop it"
+        ) from error
+    try:
+        return serve.queried(store, sql)
+    finally:
+        store.close()
 
 
 def newest() -> Path:
-    """The folder that was written last."""
-    logs = sorted(DATA.glob("*/log.sqlite3"), key=lambda p: p.stat().st_mtime)
+    """The folder that was written last; which one is said on stderr."""
+    logs = sorted(DATA.glob(f"*/{LOG}"), key=lambda log: max(f.stat().st_mtime for f in log.parent.glob(f"{LOG}*")))
     if not logs:
         raise click.UsageError("there is no data under ./data yet: name a folder with --data, or run `crossdesk demo`")
-    return logs[-1].parent
+    folder = logs[-1].parent
+    if len(logs) > 1 or sys.stderr.isatty():
+        click.echo(f"(of {folder}, the newest)", err=True)
+    return folder
 
 
 def refuse_other_source(embedded: Embedded, name: str, folder: Path) -> None:
     others = [s for s in embedded.sources() if s != name]
     if others:
-        raise click.ClickException(
-            f"{folder} already holds {others[0]!r}: name another folder with --data, or delete it"
+        same = others[0].partition(READ_AS)[0] == name.partition(READ_AS)[0]
+        what = (
+            "the same log, read with another mapping, zone, source or other bots"
+            if same
+            else f"another run: {others[0]}"
+        )
+        raise Stopped(
+            f"{folder} already holds {what}\nThis one is: {name}\n"
+            f"Name another folder with --data, or remove that one: rm -r {folder}"
         )
 
 
 def identity_of(folder: Path) -> Identity:
     """The key of the pseudonyms lies beside the data: who loses it cannot tell persons apart from the past."""
-    path = folder / "identity.key"
+    path = folder / KEY
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_private(path, secrets.token_hex(32).encode())
-    return Identity(bytes.fromhex(path.read_text().strip()), "k1")
+        serve.write_private(path, secrets.token_hex(32).encode())
+    try:
+        return Identity(bytes.fromhex(path.read_text().strip()), "k1")
+    except ValueError:
+        raise Stopped(
+            f"{path} is damaged, and persons cannot be told apart without it: put it back from a backup, "
+            "or name another folder with --data"
+        ) from None
 
 
 def digest(file: Path) -> str:
     """Names the content of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+
+
+def digest_of(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:6]
+
+
+# -- the configuration
+def load(directory: Path) -> config_files.Loaded:
+    """Problems name their file with its folder, so that an editor finds it."""
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    except FileNotFoundError:
-        raise BadFile("does not exist", "check the path", place=str(file)) from None
-    except IsADirectoryError:
-        raise BadFile("is a directory", "name the file inside it", place=str(file)) from None
+        loaded = config_files.load(directory)
+    except BadConfiguration as error:
+        raise BadConfiguration(in_folder(error.problems, directory)) from error
+    show(in_folder(loaded.warnings, directory))
+    return loaded
+
+
+def in_folder(problems: Iterable[Problem], directory: Path) -> list[Problem]:
+    return [p if p.file == str(directory) else replace(p, file=str(directory / p.file)) for p in problems]
+
+
+def apply_to(embedded: Embedded, configuration: Configuration, loaded: config_files.Loaded | None) -> int:
+    try:
+        version, notes = embedded.apply(configuration.files)
+    except Refused as refused:
+        raise Stopped("\n".join(map(str, located(loaded, refused.problems)))) from refused
+    show(located(loaded, notes))
+    return version
+
+
+def located(loaded: config_files.Loaded | None, problems: Iterable[Problem]) -> list[Problem]:
+    return loaded.located(problems) if loaded else list(problems)
+
+
+def put_in_force(
+    embedded: Embedded, configuration: Configuration, loaded: config_files.Loaded | None, name: str, folder: Path
+) -> None:
+    """A log is measured under the files that were there when it began; others would judge only what comes after."""
+    old = embedded.configuration
+    if old is None or not embedded.log.position(f"source:{name}"):
+        apply_to(embedded, configuration, loaded)
+    elif loaded and configuration.files.model_copy(update={"version": old.version}) != old.files:
+        raise Stopped(
+            f"{folder} holds this log as measured under other company files or norms. To measure it anew, name another "
+            f"folder with --data, or remove that one: rm -r {folder}"
+        )
+
+
+def source_in(configuration: Configuration | None, source: str, connector: str) -> str:
+    """The name under which the company file knows the log."""
+    if configuration is None or configuration.company.each:
+        named = sorted(configuration.sources) if configuration else []
+    else:
+        named = sorted(configuration.sources | {g.source for g in configuration.files.company.group_entries})
+    if source in named or not named:
+        return source or connector
+    if not source and (len(named) == 1 or connector in named):
+        return connector if connector in named else named[0]
+    raise Stopped(
+        f"the company file names no source {source or connector!r}: say --source {' or --source '.join(named)}, or add it"
+    )
+
+
+# -- what is taken in
+def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Record | Rejected]:
+    """The same, unless nothing among it can be used: then nothing is stored. What cannot be read comes first."""
+    refused: list[Rejected] = []
+    for record in records:
+        if not isinstance(record, Rejected):
+            yield from refused
+            yield record
+            break
+        refused.append(record)
+        if len(refused) >= MOST_REFUSED:
+            yield from refused
+            refused = []
+    else:
+        reasons: dict[str, tuple[int, str]] = {}
+        for row in refused:
+            count, first = reasons.get(row.reason, (0, row.place))
+            reasons[row.reason] = (count + 1, first)
+        said = list(report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
+        raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
+    yield from records
+
+
+class Watched:
+    """Records on their way, and how far in time they are (``now``, seconds since 1970)."""
+
+    def __init__(self, records: Iterable[e.Record | Rejected]) -> None:
+        self.records = records
+        self.begin: float | None = None
+        self.now: float = 0
+
+    def __iter__(self) -> Iterator[e.Record | Rejected]:
+        for record in self.records:
+            if not isinstance(record, Rejected):
+                self.now = record.time.timestamp()
+                self.begin = self.now if self.begin is None else self.begin
+            yield record
+
+
+def take_in(
+    embedded: Embedded, name: str, records: Iterable[e.Record | Rejected], what: str, days: int | None = None
+) -> None:
+    """All the way into the store, under the eyes of who waits."""
+    before, started = embedded.log.position(f"source:{name}"), time.monotonic()
+    count = 0
+    with progress(what) as bar:
+        for count in embedded.accept(name, watched := Watched(records)):
+            share = (watched.now - (watched.begin or 0)) / 86400 / days if days else None
+            bar(share, f"{count:,} records")
+        bar(None, f"{count:,} records, storing")
+        embedded.flush()
+        bar(1.0, f"{count:,} records")
+    if not err.is_terminal:
+        click.echo(f"{what}: {count:,} records, {time.monotonic() - started:.0f} s", err=True)
+    if before and before == count:
+        click.echo("Nothing is new: all of it was in the folder already.", err=True)
+    elif before:
+        click.echo(f"Went on behind the {before:,} records that were in the folder already.", err=True)
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Any]:
+def progress(what: str) -> Iterator[Callable[[float | None, str], None]]:
+    """A bar, where somebody looks at a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bar:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(what, total=None, note="")
 
         def update(share: float | None, note: str) -> None:
-            if share is not None:
-                bar.update(task, total=1.0, completed=share, note=note)
-            else:
+            if share is None:
                 bar.update(task, note=note)
+            else:
+                bar.update(task, total=1.0, completed=min(1.0, share), note=note)
 
         yield update
-        bar.update(task, total=1.0, completed=1.0)
 
 
-def show(problems: Any) -> None:
-    for problem in problems:
-        err.print(str(problem), style="yellow" if problem.severity is Severity.warning else "red", markup=False)
-
-
-def report_rejected(embedded: Embedded) -> None:
-    reasons = embedded.rejected()
-    for reason, (count, example) in sorted(reasons.items()):
-        err.print(f"{count:,} not read: {reason} (first: {example})", style="yellow", markup=False)
-
-
-def say_next(folder: Path) -> None:
-    where = "" if folder.parent == DATA else f" --data {folder}"
-    out.print("Ask further, also while this runs:")
-    out.print(
-        f'  crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL ORDER BY ALL"{where}',
-        markup=False,
-    )
-    out.print(f"  crossdesk explain CASE{where}      a CASE is any case_id of the facts", markup=False)
-
-
-def explained(embedded: Embedded, question: dict[str, Any]) -> bytes:
-    """The answer to `explain`; ``ValueError`` when the case is not there."""
-    case, measure = str(question["case"]), str(question.get("measure") or "")
-    keys = embedded.log.keys_like(case, 10)
-    if len(keys) != 1:
-        raise ValueError(f"there is no case {case}" if not keys else f"which case: {', '.join(keys)}?")
-    explanation: Explanation = embedded_explanation(embedded, keys[0], measure, question.get("level"))
-    if measure and not explanation.facts:
-        known = sorted(
-            {x.fact.measure for x in embedded_explanation(embedded, keys[0], "", question.get("level")).facts}
-        )
-        raise ValueError(f"{keys[0]} has no {measure}; it has {', '.join(known)}")
-    if question.get("json"):
-        return to_json(explanation) + b"\n"
-    return ("\n".join(lines(explanation)) + "\n").encode()
-
-
-def the_case(embedded: Embedded, name: str) -> str:
-    """The one case of that name, with or without its source. Raises :class:`NotThere`."""
-    keys = embedded.log.keys_like(name, 10)
-    if len(keys) != 1:
-        raise NotThere(f"there is no case {name}" if not keys else f"which case: {', '.join(keys)}?")
-    return keys[0]
-
-
-def embedded_explanation(embedded: Embedded, case: str, measure: str, level: int | None) -> Explanation:
-    configuration, now = embedded.configuration, embedded.watermark(case)
-    if configuration is None or now is None:
-        raise NotThere("nothing has been folded yet")
-    if level is not None and level >= configuration.levels:
-        raise NotThere(f"the tree has levels 0 to {configuration.levels - 1}")
-    records = [r.value for r in embedded.log.of_key("events", case)]
-    return explain(case, records, configuration, now, measure, level)
-
-
-def queried(store: ClickHouse, sql: str) -> bytes:
-    result = store.query(sql)
-    return json.dumps({"columns": result.columns, "rows": result.rows}, default=_plain).encode()
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def ask_running(folder: Path, path: str, question: dict[str, Any]) -> bytes:
-    address = running(folder)
-    assert address is not None
+@contextmanager
+def refused_options(mapping_file: Path | None) -> Iterator[None]:
+    """What a connector says of its options. A zone may be the mapping's."""
     try:
-        return ask(address, path, question)
+        yield
+    except BadMapping:
+        raise
+    except UnknownZone as error:
+        raise click.UsageError(f"{mapping_file}: zone: {error}" if mapping_file else str(error)) from error
     except ValueError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.UsageError(str(error)) from error
 
 
-def serve_until_stopped(embedded: Embedded, port: int) -> None:
-    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM."""
-    exporter = Exporter()
-    configuration = embedded.configuration
+def store_indicators(embedded: Embedded) -> list[Any]:
+    embedded.flush()
     values = embedded.indicators()
-    if configuration is not None:
-        exporter.retain(
-            {v.department for v in values}, [Pair(v.counterpart, v.department) for v in values if v.counterpart]
-        )
-    exporter.update(values)
-    lock, stop = threading.Lock(), threading.Event()
+    if embedded.store is not None:
+        embedded.store.write_indicators(values)
+    return values
 
-    def answer_query(question: dict[str, Any]) -> bytes:
-        with lock:
-            try:
-                if embedded.store is None:
-                    raise ValueError("this process has no store")
-                return queried(embedded.store, str(question["sql"]))
-            except StoreError as error:
-                raise ValueError(str(error)) from error
 
-    def answer_explain(question: dict[str, Any]) -> bytes:
-        with lock:
-            return explained(embedded, question)
+# -- what is said
+def print_log(embedded: Embedded, configuration: Configuration, config: Path | None, where: str) -> None:
+    assert embedded.store is not None
+    click.echo()
+    report.print_log_report(out, embedded.store.query(report.OF_THE_LOG).rows, configuration)
+    warn(report.rejections(embedded.rejected(), where))
+    if not configuration.company.each:
+        file = str(config / COMPANY) if config else COMPANY
+        warn(report.unmapped(embedded.store.query(report.NAMED_GROUPS).rows, configuration, file))
 
-    try:
-        server = Server(embedded.folder, port, exporter.render, {"/query": answer_query, "/explain": answer_explain})
-    except OSError as error:
-        raise click.ClickException(
-            f"port {port} cannot be used ({error.strerror}): name another with --port, or 0"
-        ) from error
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    out.print(f"Metrics for Prometheus: http://127.0.0.1:{server.port}/metrics    (Ctrl-C stops)")
-    stop.wait()
-    server.close()
+
+def show(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        click.secho(str(problem), fg="yellow" if problem.severity is Severity.warning else "red", err=True)
+
+
+def warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.secho(visible(line), fg="yellow", err=True)
+
+
+def at(folder: Path, named: bool) -> str:
+    """The option that leads others to the folder."""
+    return f" --data {folder}" if named or folder.parent != DATA else ""
+
+
+def say_next(embedded: Embedded, folder: Path, named: bool) -> None:
+    where = at(folder, named)
+    cases = embedded.store.query("SELECT min(case_id) FROM facts").rows if embedded.store is not None else []
+    example = cases[0][0] if cases and cases[0][0] else "CASE"
+    click.echo("\nAsk further:")
+    click.echo(f'  crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"{where}')
+    click.echo(f"  crossdesk explain {visible(example)}{where}")
+
+
+def print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(dict(zip(columns, row, strict=True))))
+        return
+    for line in grid(columns, rows, out.width if out.is_terminal else None):
+        click.echo(line)
+    click.echo(f"{len(rows):,} row{'s' if len(rows) != 1 else ''}", err=True)
+
+
+def serve_it(embedded: Embedded, port: int) -> None:
+    def say(port: int) -> None:
+        click.echo(f"\nMetrics for Prometheus: http://{serve.LOOPBACK}:{port}/metrics    (Ctrl-C stops)")
+
+    serve.serve_until_stopped(embedded, port, say)
 
 
 # What lives long here are large dicts of bytes: looking through them often finds nothing.

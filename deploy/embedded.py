@@ -137,8 +137,17 @@ class Embedded:
 
     def _take_in(self, chunk: Sequence[e.Record | Rejected], position: str, count: int) -> None:
         at = now_us()
-        events = [("" if isinstance(r, e.Mark) else r.key, e.encode(r)) for r in chunk if not isinstance(r, Rejected)]
-        refused = [(r.subject, msgspec.json.encode(r)) for r in chunk if isinstance(r, Rejected)]
+        events: list[tuple[str, bytes]] = []
+        refused: list[tuple[str, bytes]] = []
+        for record in chunk:
+            if not isinstance(record, Rejected):
+                raw = e.encode(record)
+                if len(raw) <= e.MAX_RECORD_BYTES:
+                    events.append(("" if isinstance(record, e.Mark) else record.key, raw))
+                    continue
+                reason = f"the event has {len(raw):,} bytes, and {e.MAX_RECORD_BYTES:,} is the most"
+                record = Rejected(source=record.source, reason=reason, subject=record.subject)
+            refused.append((record.subject, msgspec.json.encode(record)))
         with self.log.transaction():
             self.log.append("events", events, at)
             self.log.append("rejected", refused, at)

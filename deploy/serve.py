@@ -10,19 +10,33 @@ import hmac
 import json
 import os
 import secrets
+import signal
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import date, time
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from deploy import explain
+from deploy.embedded import Embedded
+from deploy.log import Log
+from sinks.clickhouse import ClickHouse
+from sinks.prometheus import Exporter, Pair
+from sinks.store import StoreError
+
 LIMIT = 1 << 20
 NOTE = "serving.json"
+HELLO = "/hello"
+LOOPBACK = "127.0.0.1"
 
 
 class Address(Struct, frozen=True):
@@ -36,15 +50,39 @@ class Address(Struct, frozen=True):
 Answer = Callable[[dict[str, Any]], bytes]
 
 
+class PortTaken(Exception):
+    """Somebody else listens there: choose another port."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        super().__init__(
+            f"port {port} cannot be used ({error.strerror}): name another with --port, or 0 for any free one"
+        )
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who asked may go away before the answer comes."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
 class Server:
-    """Serves until :meth:`close`. ``answers``: path -> what answers a JSON body; a ``ValueError`` is told to the asker."""
+    """Serves until :meth:`close`. ``answers``: path -> what answers a JSON object; a ``ValueError`` is told to the asker.
+
+    Raises :class:`PortTaken`.
+    """
 
     def __init__(
         self, folder: Path, port: int, metrics: Callable[[str], tuple[str, bytes]], answers: dict[str, Answer]
     ) -> None:
         token = secrets.token_urlsafe(24)
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler(token, metrics, answers))
-        self.http.daemon_threads = True
+        answers = {HELLO: lambda _: b"{}", **answers}
+        try:
+            self.http = _Http((LOOPBACK, port), _handler(token, metrics, answers))
+        except OSError as error:
+            raise PortTaken(port, error) from error
         self.port = self.http.server_address[1]
         self.note = folder / NOTE
         write_private(self.note, msgspec.json.encode(Address(os.getpid(), self.port, token)))
@@ -63,6 +101,7 @@ def _handler(
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "crossdesk", ""
+        timeout = 30
 
         def do_GET(self) -> None:
             if self.path == "/metrics":
@@ -73,14 +112,18 @@ def _handler(
                 self.reply(404, "text/plain", b"there are /metrics, /live and /ready\n")
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            if not hmac.compare_digest(self.headers.get("Authorization", ""), f"Bearer {token}"):
+            length = int(given) if (given := self.headers.get("Content-Length", "")).isdecimal() else 0
+            authorization = self.headers.get("Authorization", "").encode("utf-8", "replace")
+            if not hmac.compare_digest(authorization, f"Bearer {token}".encode()):
                 self.reply(401, "text/plain", b"this needs the token of the data folder\n")
             elif self.path not in answers or not 0 < length <= LIMIT:
                 self.reply(404, "text/plain", b"no such question\n")
             else:
                 try:
-                    self.reply(200, "application/json", answers[self.path](json.loads(self.rfile.read(length))))
+                    question = json.loads(self.rfile.read(length))
+                    if not isinstance(question, dict):
+                        raise ValueError("ask with a JSON object")
+                    self.reply(200, "application/json", answers[self.path](question))
                 except ValueError as error:
                     self.reply(400, "text/plain; charset=utf-8", str(error).encode())
 
@@ -97,31 +140,99 @@ def _handler(
     return Handler
 
 
+def check_port(port: int) -> None:
+    """Raises :class:`PortTaken` before hours of work, not after."""
+    with socket() as trial:
+        trial.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        try:
+            trial.bind((LOOPBACK, port))
+        except OSError as error:
+            raise PortTaken(port, error) from error
+
+
 def running(folder: Path) -> Address | None:
-    """The process that serves this folder, if one does."""
+    """The process that serves this folder, if one does: what a dead one left behind is nobody's address."""
     try:
         address = msgspec.json.decode((folder / NOTE).read_bytes(), type=Address)
-        os.kill(address.pid, 0)
-    except (OSError, msgspec.DecodeError):
+        ask(address, HELLO, {}, patience=5)
+    except (OSError, ValueError, HTTPException):
         return None
     return address
 
 
-def ask(address: Address, path: str, question: dict[str, Any]) -> bytes:
+def ask(address: Address, path: str, question: dict[str, Any], patience: float = 120) -> bytes:
     """Raises ``ValueError`` with what the process says, ``ConnectionError`` when it does not answer."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{address.port}{path}",
+        f"http://{LOOPBACK}:{address.port}{path}",
         data=json.dumps(question).encode(),
         headers={"Authorization": f"Bearer {address.token}", "Content-Type": "application/json"},
     )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever http_proxy says
     try:
-        with urllib.request.urlopen(request, timeout=120) as response:
+        with direct.open(request, timeout=patience) as response:
             body: bytes = response.read()
     except urllib.error.HTTPError as error:
-        raise ValueError(error.read().decode()) from None
-    except urllib.error.URLError as error:
-        raise ConnectionError(f"the crossdesk with process id {address.pid} does not answer: {error.reason}") from None
+        with error:
+            raise ValueError(error.read().decode()) from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise ConnectionError(f"the crossdesk with process id {address.pid} does not answer: {reason}") from None
     return body
+
+
+# -- what is asked
+def queried(store: ClickHouse, sql: str) -> bytes:
+    """Columns and rows as JSON, in which what is no number is null. Raises ``sinks.store.StoreError``."""
+    result = store.query(sql)
+    return msgspec.json.encode({"columns": result.columns, "rows": result.rows}, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def set_aside(log: Log) -> bytes:
+    """Every row and record that could not be read, as JSON."""
+    return msgspec.json.encode([msgspec.Raw(r.value) for r in log.read("rejected", 0, 1 << 30)])
+
+
+def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None]) -> None:
+    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. Raises :class:`PortTaken`."""
+    exporter = Exporter()
+    values = embedded.indicators()
+    pairs = [Pair(v.counterpart, v.department) for v in values if v.counterpart]
+    exporter.retain({v.department for v in values}, pairs)
+    exporter.update(values)
+    lock, stop = threading.Lock(), threading.Event()
+
+    def answer_query(question: dict[str, Any]) -> bytes:
+        with lock:
+            try:
+                if embedded.store is None:
+                    raise ValueError("this process has no store")
+                return queried(embedded.store, str(question.get("sql", "")))
+            except StoreError as error:
+                raise ValueError(str(error)) from error
+
+    def answer_explain(question: dict[str, Any]) -> bytes:
+        with lock:
+            return explain.answer(embedded.log, question)
+
+    def answer_rejected(_: dict[str, Any]) -> bytes:
+        with lock:
+            return set_aside(embedded.log)
+
+    answers = {"/query": answer_query, "/explain": answer_explain, "/rejected": answer_rejected}
+    server = Server(embedded.folder, port, exporter.render, answers)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        say(server.port)
+        stop.wait()
+    finally:
+        server.close()
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,35 +1,43 @@
-"""Instants, durations and shares in words that people read."""
+"""Instants, durations, shares and plain tables, in the words that people read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
+
+from rich.cells import cell_len
 
 from ingest.event import instant as instant_of
 
 MINUTE_US = 60_000_000
+_VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 
 
-def instant(us: int, zone: str) -> str:
-    """``Mon 05 Jan 2026 09:00``, with seconds where there are any."""
+def instant(us: int, zone: str, form: str = "%a %d %b %Y") -> str:
+    """``Mon 05 Jan 2026 09:00``, with seconds where there are any. ``form`` is that of the day; it may be empty."""
     local = instant_of(us).astimezone(ZoneInfo(zone))
-    text = local.strftime("%a %d %b %Y %H:%M")
+    text = local.strftime(f"{form} %H:%M").strip()
     if us % MINUTE_US:
         text += local.strftime(":%S") + (f".{us % 1_000_000:06d}" if us % 1_000_000 else "")
     return text
 
 
+def day(us: int, zone: str) -> str:
+    """``Mon 05 Jan 2026``."""
+    return instant_of(us).astimezone(ZoneInfo(zone)).strftime("%a %d %b %Y")
+
+
 def duration(us: float) -> str:
-    """``2 h 05 min``; seconds only below an hour, or what would be lost."""
+    """``2 h 05 min``, to the microsecond: seconds where there are any."""
     seconds, rest = divmod(round(us), 1_000_000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     parts = [f"{hours} h"] if hours else []
-    if minutes or not (hours or seconds or rest):
+    if minutes or (hours and (seconds or rest)) or not (hours or seconds or rest):
         parts.append(f"{minutes:02d} min" if hours else f"{minutes} min")
-    if rest:
-        parts.append(f"{seconds}.{rest:06d} s")
-    elif seconds:
-        parts.append(f"{seconds} s")
+    if seconds or rest:
+        text = f"{seconds}.{rest:06d} s" if rest else f"{seconds} s"
+        parts.append(text if not (hours or minutes) or seconds > 9 else f"0{text}")
     return " ".join(parts)
 
 
@@ -45,4 +53,39 @@ def about(seconds: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "–" if value is None else f"{100 * value:.0f}%"
+
+
+def visible(text: str) -> str:
+    """One line, without anything that a terminal obeys."""
+    return text.translate(_VISIBLE)
+
+
+def grid(names: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> Iterator[str]:
+    """The lines of a table; where they would be wider than ``width``, one line for each field of a row instead."""
+    heads = [visible(name) for name in names]
+    cells = [["" if value is None else visible(str(value)) for value in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+    if width is not None and rows and sum(widths) + 2 * (len(widths) - 1) > width:
+        most = max(map(cell_len, heads))
+        for number, row in enumerate(cells, 1):
+            yield f"── row {number}"
+            yield from (f"{head}{' ' * (most - cell_len(head))}  {text}" for head, text in zip(heads, row, strict=True))
+        return
+    numeric = [all(_is_number(row[i]) for row in rows) and bool(rows) for i in range(len(heads))]
+    yield _line(heads, widths, numeric)
+    yield "  ".join("─" * w for w in widths)
+    for row in cells:
+        yield _line(row, widths, numeric)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    padded = (
+        " " * (w - cell_len(t)) + t if right else t + " " * (w - cell_len(t))
+        for t, w, right in zip(texts, widths, numeric, strict=True)
+    )
+    return "  ".join(padded).rstrip()

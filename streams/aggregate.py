@@ -124,29 +124,30 @@ class Aggregator:
         return fact.business_us + self.config.calendar(fact.calendar).worked(fact.since, self.as_of)
 
     def values(self, measure: str, department: str, counterpart: str, group: Group) -> Iterator[IndicatorValue]:
-        """Every indicator of the measure over every window."""
+        """Every indicator of the measure over every window; what runs now has none."""
         indicators = [i for i in CATALOGUE[measure] if i.pairs or not counterpart]
         until, floor = self.as_of, self.as_of // FLOOR_US * FLOOR_US
         inside = group.determined
+        found = [("", i, _number(len(group.running))) for i in indicators if i.aggregation is Aggregation.running]
         for name, length in LONGEST_FIRST:  # one lies in the other
             since = floor - length
             inside = [f for f in inside if f.counts_at is not None and since < f.counts_at <= until]
             window = Window(inside, group.running)
-            for indicator in indicators:
-                found = _AGGREGATE[indicator.aggregation](indicator, window)
-                yield IndicatorValue(
-                    indicator=indicator.name,
-                    department=department,
-                    counterpart=counterpart,
-                    window=name,
-                    as_of=self.as_of,
-                    value=found.value,
-                    n=found.n,
-                    low=found.low,
-                    high=found.high,
-                    beyond=found.beyond,
-                    offset=self.offset,
-                )
+            found += [(name, i, _OVER[i.aggregation](i, window)) for i in indicators if i.aggregation in _OVER]
+        for name, indicator, what in found:
+            yield IndicatorValue(
+                indicator=indicator.name,
+                department=department,
+                counterpart=counterpart,
+                window=name,
+                as_of=self.as_of,
+                value=what.value,
+                n=what.n,
+                low=what.low,
+                high=what.high,
+                beyond=what.beyond,
+                offset=self.offset,
+            )
 
 
 class _Found(NamedTuple):
@@ -194,13 +195,12 @@ def _total(_: Indicator, window: Window) -> _Found:
     return _Found((sum(window.ended) + sum(window.running)) / SECOND_US, n)
 
 
-_AGGREGATE: Mapping[Aggregation, Callable[[Indicator, Window], _Found]] = {
+_OVER: Mapping[Aggregation, Callable[[Indicator, Window], _Found]] = {
     Aggregation.attainment: _attainment,
     Aggregation.share: _share,
     Aggregation.p50: lambda _, window: _percentile(0.5, window),
     Aggregation.p90: lambda _, window: _percentile(0.9, window),
     Aggregation.count: lambda _, window: _number(len(window.inside)),
     Aggregation.cases: lambda _, window: _number(len({f.case_id for f in window.inside})),
-    Aggregation.running: lambda _, window: _number(len(window.running)),
     Aggregation.total: _total,
 }

@@ -50,7 +50,7 @@ NEVER = -FAR
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Output(NamedTuple):
+class Output(Struct, frozen=True, gc=False):
     """A record for ``topic``. ``key`` decides the partition; empty: it goes to every partition of the topic."""
 
     topic: str
@@ -281,15 +281,18 @@ class Touch:
         self.said: dict[Key, f.Fact] = {}
         self.touched = False
 
+    def touch(self, offset: int) -> None:
+        self.touched, self.history.version = True, offset
+
     # -- what happens to it
     def take(self, record: e.CaseEvent | e.InternalEvent, offset: int) -> None:
         """A record of this case."""
         row = self.row
         if offset <= row.offset:
             return
+        self.touch(offset)
         if row.stub:
             self.thaw(offset)
-        self.touched = True
         if isinstance(record, e.Revive):
             self.revive(record, offset)
         elif isinstance(record, e.Absorbed):
@@ -302,7 +305,7 @@ class Touch:
     def wake(self, offset: int) -> None:
         """The watermark has reached what this case waited for."""
         row = self.row
-        self.touched = True
+        self.touch(offset)
         self.judge(offset)  # before anything is folded again: that compares with what the watermark already says
         ready = sorted((m for m in row.held if m.time <= self.now + SKEW_US), key=lambda m: m.order)
         row.held = [m for m in row.held if m.time > self.now + SKEW_US]
@@ -328,7 +331,7 @@ class Touch:
 
     def refold(self, offset: int) -> None:
         """The configuration has changed."""
-        self.touched = True
+        self.touch(offset)
         self.change(lambda moments: moments, offset)
         self.pass_on(offset)
         self.row.offset = max(self.row.offset, offset)

@@ -152,7 +152,10 @@ class Departments:
             self._advance()
 
     def _advance(self) -> None:
-        """``as_of``: the least watermark over partitions and configured sources; a new source joins when it has reached it."""
+        """``as_of``: the least watermark over partitions and configured sources; a new source joins when it has reached it.
+
+        So who has joined is never behind, and ``as_of`` never goes back.
+        """
         meta = self.meta
         least = {
             s: min((meta.marks.get(s, {}).get(p, NEVER) for p in range(self.partitions)), default=NEVER)
@@ -161,7 +164,7 @@ class Departments:
         first = meta.as_of == NEVER
         meta.joined = frozenset(s for s, at in least.items() if first or s in meta.joined or at >= meta.as_of)
         if meta.joined:
-            meta.as_of = max(meta.as_of, min(least[s] for s in meta.joined))
+            meta.as_of = min(least[s] for s in meta.joined)
 
     def _let_go(self) -> None:
         """Of what no window can reach any more. By the stored ``as_of``: a crash must not find that more has gone."""

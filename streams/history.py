@@ -51,7 +51,8 @@ class Log(Struct, array_like=True, gc=False):
     """The moments of a case, in order. ``base`` is the head before the ``count`` moments of ``tail``; nil: the beginning.
 
     ``editions``: which edition of the segments is in force from which number on. A rewrite makes a new edition beside the
-    old one, so that a crash between two writes never leaves a row with segments that are not its own.
+    old one, so that a crash between two writes never leaves a row with segments that are not its own. It is named after the
+    record that caused it, so that a worker that lost its partition and wakes up late cannot overwrite what it does not know.
     """
 
     base: Raw = NIL
@@ -83,6 +84,8 @@ class History:
 
     def __init__(self, case_id: str, log: Log, get: Get, put: Put) -> None:
         self.case_id, self.log, self.get, self.put = case_id, log, get, put
+        self.version = 0
+        """The offset of the record in hand."""
         self.obsolete: list[str] = []
         """Keys to delete once the row of the case is written."""
 
@@ -154,8 +157,7 @@ class History:
         log = self.log
         if log.segments > first:
             self.obsolete += [self._segment_key(number) for number in range(first, log.segments)]
-            edition = max(e for _, e in log.editions) + 1
-            log.editions = (*(e for e in log.editions if e[0] < first), (first, edition))
+            log.editions = (*(e for e in log.editions if e[0] < first), (first, self._next_edition()))
         for number, (base, moments) in enumerate(chunks[:-1], first):
             self.seal(number, base, moments)
         base, moments = chunks[-1]
@@ -169,7 +171,11 @@ class History:
             self.obsolete += [self._segment_key(number) for number in range(log.segments)]
             self.obsolete += [self._bucket_key(bytes((bucket,))) for bucket in range(BUCKETS)]
         log.base, log.tail, log.count, log.segments = NIL, b"", 0, 0
-        log.editions = ((0, max(e for _, e in log.editions) + 1),)
+        log.editions = ((0, self._next_edition()),)
+
+    def _next_edition(self) -> int:
+        """Up to 256 for one record: a watermark may release many moments at once."""
+        return max(max(edition for _, edition in self.log.editions) + 1, self.version << 8)
 
     def _read(self, number: int) -> Segment:
         stored = self.get(self._segment_key(number))

@@ -1,7 +1,7 @@
 """What all tests share: how large a search is, and what the searches have seen.
 
-``make test`` runs the long searches as samples, ``make test-full`` (``CROSSDESK_FULL=1``) at full size. What exists at
-full size only is marked ``full``. A search says what it has compared with ``tally("random histories", n)``; the counts of those
+``make test`` runs the long searches as seeded samples, ``make test-full`` (``CROSSDESK_FULL=1``) at full size. What exists
+at full size only is marked ``full``. A search says what it has compared with ``tally("random histories", n)``; the counts of those
 that passed are summed at the end.
 """
 
@@ -12,14 +12,21 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
+FULL = os.environ.get("CROSSDESK_FULL") == "1"
 COUNTED = "counted: "
+
+# A sample is the same in every run, whatever machine is how busy; at full size Hypothesis goes where it was not before.
+settings.register_profile("sample", deadline=None, derandomize=True)
+settings.register_profile("full", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("full" if FULL else "sample")
 
 
 @pytest.fixture(scope="session")
 def full() -> bool:
     """Whether the long searches run at full size."""
-    return os.environ.get("CROSSDESK_FULL") == "1"
+    return FULL
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +42,7 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[str, int]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("CROSSDESK_FULL") != "1":
+    if not FULL:
         for item in items:
             if item.get_closest_marker("full"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: make test-full"))

@@ -1,6 +1,6 @@
 """Who waits for whom (METRICS 2.5, FEATURES RSP-5)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -107,29 +107,38 @@ class Waiting(Measure):
 
     def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
         """The facts, at every level, of the parties and departments that these shares belong to."""
-        labels = [ctx.config.path(share.department, share.start) for share in self.shares]
-        for level in ctx.levels:
-            for waits_for, label in dict.fromkeys((self.shares[i].waits_for, labels[i][level]) for i in which):
-                self.draw_one(ctx, level, waits_for, label, labels)
+        path = ctx.config.path
+        touched = [self.shares[i] for i in which]
+        for waits_for in dict.fromkeys(share.waits_for for share in touched):
+            parts = [(s, path(s.department, s.start)) for s in self.shares if s.waits_for == waits_for]
+            if len(parts) == 1:
+                share, labels = parts[0]
+                for level in ctx.levels:
+                    self.draw_one(ctx, level, labels[level], (share,))
+                continue
+            for level in ctx.levels:
+                changed = dict.fromkeys(labels[level] for s, labels in parts if s in touched)
+                for label in changed:
+                    self.draw_one(ctx, level, label, [s for s, labels in parts if labels[level] == label])
 
-    def draw_one(self, ctx: Context, level: int, waits_for: str, label: str, labels: list[tuple[str, ...]]) -> None:
-        parts = [
-            s for s, path in zip(self.shares, labels, strict=True) if s.waits_for == waits_for and path[level] == label
-        ]
+    def draw_one(self, ctx: Context, level: int, label: str, parts: Sequence[Share]) -> None:
+        """The fact of one party and department: the sum of ``parts``."""
+        first = parts[0]
         waited = sum(s.calendar_us for s in parts)
-        if waits_for == "closed" and not waited:
+        if first.waits_for == "closed" and not waited:
             return  # the time after the last solution
-        runs = self.stop is None and any(s is self.shares[self.active] for s in parts)
+        active = self.shares[self.active]
+        runs = self.stop is None and any(s is active for s in parts)
         ctx.put(
-            f"{self.name}_{waits_for}",
+            f"{self.name}_{first.waits_for}",
             self.opener,
             level,
             label,
-            counterpart=ctx.config.path(self.beneficiary, parts[0].start)[level],
-            start=parts[0].start,
+            counterpart=ctx.config.path(self.beneficiary, first.start)[level],
+            start=first.start,
             stop=self.stop,
-            since=self.since if runs else parts[0].start,
-            calendar=self.shares[self.active].department if runs else "",
+            since=self.since if runs else first.start,
+            calendar=active.department if runs else "",
             calendar_us=waited,
             business_us=sum(s.business_us for s in parts),
             outcome=Outcome.done if self.stop is not None else Outcome.running if runs else Outcome.paused,
