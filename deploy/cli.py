@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import os
 import secrets
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,26 +22,27 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import config_files, explain, report, serve
 from deploy.embedded import Embedded, Refused
-from deploy.log import Log, LogError
+from deploy.log import Log, LogError, LogLocked
 from deploy.words import grid, visible
 from ingest import event as e
 from ingest import mapping
-from ingest.connector import Rejected
+from ingest.connector import BadFile, Rejected
 from ingest.connectors import LOGS, build
 from ingest.connectors.simulated import simulate
-from ingest.files import BadFile, open_log
+from ingest.files import open_log, read_text
 from ingest.identity import Identity
 from ingest.mapping import BadMapping
 from ingest.replay import replay as replay_file
 from ingest.times import UnknownZone
 from ingest.times import zone as zone_named
 from sinks.clickhouse import connect
-from sinks.store import StoreError, StoreLocked
+from sinks.store import StoreError, StoreLocked, Unavailable
 from streams.cases import IncompatibleState
 from streams.configuration import Configuration, trial_configuration
 from streams.lint import COMPANY
@@ -219,7 +222,7 @@ def replay(
     with refused_options(mapping_file if not zone else None):
         if zone:
             zone_named(zone)
-        read_by = mapping.load(mapping_file) if mapping_file else None
+        read_by = mapping.parse(read_text(mapping_file), place=str(mapping_file)) if mapping_file else None
         build(connector, connector, Identity(bytes(32), "k0"), mapping=read_by, zone=zone)
     loaded = load(config) if config else None
     with open_log(file):
@@ -360,14 +363,24 @@ def opened(folder: Path) -> Iterator[Embedded]:
     """What was made here is removed again if nothing came of it: a wrong path must not leave the newest folder."""
     new = not folder.exists()
     stored = False
+    refuse_unwritable(folder)
     try:
         try:
-            embedded = Embedded(folder)
+            with undamaged(folder):
+                embedded = Embedded(folder)
         except IncompatibleState as error:
             raise Stopped(f"{folder}: {error}") from error
+        except LogLocked as error:
+            raise Stopped(in_use(folder)) from error
         with embedded:
             try:
-                yield embedded
+                with undamaged(folder):
+                    yield embedded
+            except Unavailable as error:
+                if "space" in str(error):
+                    full = f"the disk of {folder} is full: make room and start again; nothing that was stored is lost"
+                    raise Stopped(full) from error
+                raise Stopped(f"{folder / STORE}: {error}") from error
             finally:
                 stored = any(map(embedded.log.position, map("source:{}".format, embedded.sources())))
     except KNOWN:
@@ -377,16 +390,48 @@ def opened(folder: Path) -> Iterator[Embedded]:
 
 
 def exists(folder: Path) -> None:
+    """Neither SQLite nor chDB can read without writing."""
     if not (folder / LOG).is_file():
         raise Stopped(f"{folder} holds no data of crossdesk: `crossdesk demo` or `crossdesk replay` makes some")
+    refuse_unwritable(folder)
+
+
+def refuse_unwritable(folder: Path) -> None:
+    for path in (folder, folder / LOG, folder / STORE, folder / KEY):
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise Stopped(
+                f"{path} may not be read and written by this user: ask its owner, or name another --data folder"
+            )
 
 
 @contextmanager
 def log_of(folder: Path) -> Iterator[Log]:
     """The log alone, of a folder that has one."""
     exists(folder)
-    with Log(folder / LOG) as log:
-        yield log
+    with undamaged(folder):
+        try:
+            log = Log(folder / LOG)
+        except LogLocked as error:
+            raise Stopped(in_use(folder)) from error
+        with log:
+            yield log
+
+
+def in_use(folder: Path) -> str:
+    address = serve.running(folder)
+    if address is not None:
+        return f"{folder} is served by process {address.pid}: stop it first; `query` and `explain` work meanwhile"
+    return f"{folder} is being filled by another crossdesk, which answers once it serves: wait for it, or stop it"
+
+
+@contextmanager
+def undamaged(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+        raise Stopped(
+            f"{folder / LOG} is damaged ({error}): put it back from a backup, or measure anew into another --data folder"
+        ) from error
 
 
 def asked(folder: Path, path: str, question: dict[str, Any]) -> bytes | None:
@@ -407,9 +452,7 @@ def ask_store(folder: Path, sql: str) -> bytes:
     try:
         store = connect(f"chdb://{(folder / STORE).resolve()}")
     except StoreLocked as error:
-        raise Stopped(
-            f"{folder} is being filled by process {error.pid}, which answers once it serves: wait for it, or stop it"
-        ) from error
+        raise Stopped(in_use(folder)) from error
     try:
         return serve.queried(store, sql)
     finally:

@@ -14,13 +14,15 @@ from msgspec import Struct
 from deploy.log import Log
 from deploy.words import duration, instant, visible
 from ingest import event as e
-from streams.cases import META, SKEW_US, Meta, Taken, foreign_moments, payload_hash
+from streams.cases import META, Meta
 from streams.clock import Clock, Context
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED, Fact, Outcome
 from streams.fold import fold_whole
 from streams.measures.waiting import Share
+from streams.row import Taken, foreign_moments, payload_hash
 from streams.timeline import ACTORS, OWN, Kind, Moment, moment
+from streams.touch import SKEW_US
 
 
 class Happened(Struct, frozen=True):

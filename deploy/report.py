@@ -155,7 +155,7 @@ def _worst(numbers: Numbers, configuration: Configuration) -> list[IndicatorValu
     sure = [
         v
         for v in numbers.pairs("acceptance_attainment_ratio")
-        if v.n >= ENOUGH and v.high is not None and not others.intersection((v.department, v.counterpart))
+        if v.n >= ENOUGH and v.value not in (None, 1) and not others.intersection((v.department, v.counterpart))
     ]
     return sorted(sure, key=lambda v: (v.high or 0, v.department, v.counterpart))[:WORST]
 

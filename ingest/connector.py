@@ -24,6 +24,14 @@ class Rejected(Struct, frozen=True, kw_only=True):
     raw: str = ""
 
 
+class BadFile(Exception):
+    """Nothing of the file can be used: show ``reason`` and ``mend`` to who named the file."""
+
+    def __init__(self, reason: str, mend: str, *, place: str = "") -> None:
+        super().__init__(f"{place}: {reason}; {mend}" if place else f"{reason}; {mend}")
+        self.reason, self.mend, self.place = reason, mend, place
+
+
 class LogConnector(ABC):
     """A source that is a log in a file.
 
@@ -37,5 +45,5 @@ class LogConnector(ABC):
     def events(self, lines: Iterable[str], place: str) -> Iterator[CaseEvent | Rejected]:
         """Events of all cases, in any order. ``lines`` keep their line ends; ``place`` names the file in messages.
 
-        Raises ``ingest.files.BadFile`` when nothing of the file can be used (a missing column, an empty file).
+        Raises :class:`BadFile` when nothing of the file can be used (a missing column, an empty file).
         """

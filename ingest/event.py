@@ -3,6 +3,8 @@
 An event names a case, groups and pseudonyms as its source does, never departments: which department that is, is
 looked up when the case is folded, as of the event's time. Fields that a type does not know are not lost: records
 are stored and passed on as the bytes that came in, and decoding ignores what it does not know.
+
+Longer than 400 lines because it is one list: every type of event, each a few lines.
 """
 
 from __future__ import annotations

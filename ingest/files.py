@@ -11,18 +11,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from ingest.connector import BadFile
+
 MAX_LINE_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-class BadFile(Exception):
-    """Nothing of the file can be used: show ``reason`` and ``mend`` to who named the file."""
-
-    def __init__(self, reason: str, mend: str, *, place: str = "") -> None:
-        super().__init__(f"{place}: {reason}; {mend}" if place else f"{reason}; {mend}")
-        self.reason, self.mend, self.place = reason, mend, place
 
 
 @contextmanager

@@ -40,7 +40,6 @@ import re
 from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import msgspec
@@ -48,7 +47,6 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.event import TYPE_PREFIX, Actor, CaseEvent, Corrected, Waiting
-from ingest.files import read_text
 
 EVENTS = {str(t.__struct_config__.tag).removeprefix(TYPE_PREFIX): t for t in get_args(CaseEvent) if t is not Corrected}
 """What a row may mean. A correction names an event of ours, which no source knows."""
@@ -297,11 +295,6 @@ def data_fields(event: str) -> tuple[msgspec.structs.FieldInfo, ...]:
     """The fields of the payload of an event type."""
     data = next(f for f in msgspec.structs.fields(EVENTS[event]) if f.name == "data")
     return msgspec.structs.fields(data.type)
-
-
-def load(path: Path) -> LogMapping:
-    """Reads a mapping file. Raises :class:`BadMapping` or ``ingest.files.BadFile``."""
-    return parse(read_text(path), place=str(path))
 
 
 def parse(text: str, *, place: str = "") -> LogMapping:

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
+from ingest.connector import BadFile
 from ingest.event import Unreadable
-from ingest.files import BadFile
 
 Values = tuple[str, ...]
 Row = tuple[int, Values | Unreadable]

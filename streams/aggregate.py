@@ -31,15 +31,6 @@ PAIRS = frozenset(i.measure for i in INDICATORS if i.pairs)
 LONGEST_FIRST = sorted(WINDOWS.items(), key=lambda window: -window[1])
 
 
-def runs(fact: Fact) -> bool:
-    """Not determined yet, or missed and nobody has stopped it since.
-
-    A follow-up that was met has no ``stop`` either, but it is over: nothing happened until it was due.
-    """
-    outcome = fact.outcome
-    return outcome is Outcome.running or outcome is Outcome.paused or (outcome is Outcome.missed and fact.stop is None)
-
-
 def determined(fact: Fact) -> bool:
     outcome = fact.outcome
     return outcome is Outcome.met or outcome is Outcome.missed or outcome is Outcome.done
@@ -67,7 +58,7 @@ class Window:
     @cached_property
     def ended(self) -> list[int]:
         """Business time, ascending."""
-        return sorted(f.business_us for f in self.inside if not runs(f))
+        return sorted(f.business_us for f in self.inside if not f.runs)
 
     @cached_property
     def survival(self) -> Survival:
@@ -112,7 +103,7 @@ class Aggregator:
         if determined(fact):
             for group in groups:
                 group.determined.append(fact)
-        if runs(fact):
+        if fact.runs:
             business = self.business(fact)
             for group in groups:
                 group.running.append(business)

@@ -7,45 +7,27 @@ any record have been said, with the offset of that record as their version.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from ingest import event as e
 from streams import fact as f
-from streams.clock import FAR, Context, Key
-from streams.fold import (
-    FORMAT,
-    STRUCTURAL,
-    STUB_AFTER,
-    Head,
-    at_rest,
-    difference,
-    draw,
-    fold_whole,
-    new_head,
-    reorganise,
-    resolve,
-    settle,
-    step,
-)
-from streams.history import NIL, TAIL, History, Log, head_of
-from streams.timeline import CHILD, MERGED, Kind, Moment, microseconds, moment
+from streams.clock import FAR
+from streams.fold import FORMAT
+from streams.row import RowStart, decode_start
+from streams.timeline import microseconds
+from streams.touch import NEVER, Touch
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-SKEW_US = 5 * 60 * 1_000_000
 REFOLD = 16
-LIFE = (Kind.created, Kind.reopened, Kind.solved, Kind.closed, Kind.deleted)
 META = "\U0010ffff"
-NEVER = -FAR
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -74,56 +56,7 @@ class Meta(Struct, array_like=True, gc=False):
     counts: dict[str, int] = {}
 
 
-class Taken(Struct, array_like=True, gc=False):
-    """What another case last told this one."""
-
-    version: int
-    entries: tuple[e.Entry, ...]
-
-
-class Row(Struct, array_like=True, gc=False):
-    """The state of one case. ``offset``: the last record folded; ``wake``: the watermark that next changes something;
-    ``structural``: its moments must be resolved together; ``into``: the case that it was merged into; ``child``: it serves another;
-    ``held``: moments too far beyond the watermark; ``stub``: what is left when all else was let go.
-    """
-
-    format: int
-    config: int
-    offset: int = -1
-    wake: int = FAR
-    stub: bytes = b""
-    structural: bool = False
-    head: Head | None = None
-    log: Log = msgspec.field(default_factory=Log)
-    into: str = ""
-    child: bool = False
-    held: list[Moment] = []
-    absorbed: dict[str, Taken] = {}
-    sent: dict[str, bytes] = {}
-
-
-class Stub(Struct, array_like=True, gc=False):
-    """What a case that closed long ago is folded up to."""
-
-    moments: list[Moment]
-    absorbed: dict[str, Taken]
-
-
-class _RowStart(Struct, array_like=True, gc=False):
-    """What recovery needs of a row."""
-
-    format: int
-    config: int
-    offset: int
-    wake: int
-    stub: bytes
-
-
-_row = msgspec.msgpack.Decoder(Row)
-_row_start = msgspec.msgpack.Decoder(_RowStart)
 _meta = msgspec.msgpack.Decoder(Meta)
-_stub = msgspec.msgpack.Decoder(Stub)
-_moment = msgspec.msgpack.Decoder(Moment)
 
 
 class IncompatibleState(Exception):
@@ -172,8 +105,8 @@ class Cases:
             try:
                 record = e.decode(raw)
             except e.Unreadable as error:
-                self._count("unreadable")
-                self.outputs.append(Output("rejected", str(offset), rejected(offset, error, raw)))
+                self.count("unreadable")
+                self.say("rejected", str(offset), rejected(offset, error, raw))
             else:
                 if isinstance(record, e.Mark):
                     self._finish(run)
@@ -215,7 +148,7 @@ class Cases:
         self._forward(f.ConfigPassed(partition=self.partition, version=meta.config))
 
     def _forward(self, mark: f.WatermarkPassed | f.ConfigPassed) -> None:
-        self.outputs.append(Output("facts", "", f.encode(mark)))
+        self.say("facts", "", f.encode(mark))
 
     def _wake(self, source: str, until: int, offset: int) -> None:
         heap = self._wakes(source)
@@ -245,19 +178,22 @@ class Cases:
         self.changes.pop(key, None)
         self.changes[key] = value
 
+    def say(self, topic: str, key: str, value: bytes) -> None:
+        self.outputs.append(Output(topic, key, value))
+
     def pushed(self, case_id: str, wake: int) -> None:
         heapq.heappush(self._wakes(case_id), (wake, case_id))
 
     def _wakes(self, case_id: str) -> list[tuple[int, str]]:
         return self.wakes.setdefault(case_id.partition("/")[0], [])
 
-    def _rows(self) -> Iterator[tuple[str, _RowStart]]:
+    def _rows(self) -> Iterator[tuple[str, RowStart]]:
         for key in {*self.state, *self.changes}:
             value = self.get(key)
             if value is not None and "\x00" not in key and key != META:
-                yield key, _row_start.decode(value)
+                yield key, decode_start(value)
 
-    def _count(self, what: str) -> None:
+    def count(self, what: str) -> None:
         self.meta.counts[what] = self.meta.counts.get(what, 0) + 1
 
 
@@ -265,330 +201,4 @@ def rejected(offset: int, error: e.Unreadable, raw: bytes) -> bytes:
     """What ``crossdesk.rejected`` keeps of a record: enough to mend and replay it."""
     return msgspec.json.encode(
         {"reason": error.reason, "topic": "events", "offset": offset, "raw": raw.decode("utf-8", "replace")}
-    )
-
-
-class Touch:
-    """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
-
-    def __init__(self, cases: Cases, case_id: str) -> None:
-        self.cases, self.case_id = cases, case_id
-        stored = cases.get(case_id)
-        self.row = Row(FORMAT, cases.meta.config) if stored is None else _row.decode(stored)
-        self.history = History(case_id, self.row.log, cases.get, cases.put)
-        self.old_wake = self.row.wake if stored is not None else FAR
-        self.now = cases.meta.marks.get(case_id.partition("/")[0], NEVER)
-        self.said: dict[Key, f.Fact] = {}
-        self.touched = False
-
-    def touch(self, offset: int) -> None:
-        self.touched, self.history.version = True, offset
-
-    # -- what happens to it
-    def take(self, record: e.CaseEvent | e.InternalEvent, offset: int) -> None:
-        """A record of this case."""
-        row = self.row
-        if offset <= row.offset:
-            return
-        self.touch(offset)
-        if row.stub:
-            self.thaw(offset)
-        if isinstance(record, e.Revive):
-            self.revive(record, offset)
-        elif isinstance(record, e.Absorbed):
-            self.absorb(record, offset)
-        else:
-            self.add(moment(record), offset)
-        self.pass_on(offset)
-        row.offset = offset
-
-    def wake(self, offset: int) -> None:
-        """The watermark has reached what this case waited for."""
-        row = self.row
-        self.touch(offset)
-        self.judge(offset)  # before anything is folded again: that compares with what the watermark already says
-        ready = sorted((m for m in row.held if m.time <= self.now + SKEW_US), key=lambda m: m.order)
-        row.held = [m for m in row.held if m.time > self.now + SKEW_US]
-        for m in ready:
-            self.add(m, offset)
-        if row.config < self.cases.meta.config:
-            self.change(lambda moments: moments, offset)
-        self.judge(offset)
-        self.pass_on(offset)
-        if row.head is not None and at_rest(row.head, self.now) and not row.held:
-            self.shrink()
-        row.offset = max(row.offset, offset)
-
-    def judge(self, offset: int) -> None:
-        """Say what the watermark decides, and find when it must come back."""
-        wake = FAR
-        if self.row.head is not None:
-            ctx = self.context(offset)
-            ctx.facts = self.said
-            settle(self.row.head, ctx)
-            wake = ctx.wake
-        self.wake_at(wake)
-
-    def refold(self, offset: int) -> None:
-        """The configuration has changed."""
-        self.touch(offset)
-        self.change(lambda moments: moments, offset)
-        self.pass_on(offset)
-        self.row.offset = max(self.row.offset, offset)
-
-    # -- moments
-    def add(self, m: Moment, offset: int) -> None:
-        row = self.row
-        if m.time > self.now + SKEW_US:
-            self.hold(m)
-            return
-        known = self.history.find(m.id)
-        if known is not None:
-            if known.relation or same_meaning(known, m) or not self.wins(m, known):
-                return
-            self.change(lambda moments: [m if k.id == m.id else k for k in moments], offset)
-        elif m.kind in STRUCTURAL:
-            row.structural = True
-            self.change(lambda moments: [*moments, m], offset)
-        elif row.structural or row.config < self.cases.meta.config:
-            self.change(lambda moments: [*moments, m], offset)
-        elif row.head is None or m.order > row.head.last:
-            self.append(m, offset)
-        else:
-            self.insert(m, offset)
-        if m.kind == Kind.child_linked:
-            row.child = True
-
-    def append(self, m: Moment, offset: int) -> None:
-        """The ordinary way: the last moment so far."""
-        row = self.row
-        ctx = self.context(offset)
-        ctx.facts = self.said
-        if row.head is None:
-            row.head = new_head(ctx.config.levels)
-        head = row.head
-        step(head, m, ctx)
-        case = head.case
-        if case.split_at is not None:
-            reorganise(head, ctx, self.now)
-            if case.split_at is not None:
-                ctx.wake = min(ctx.wake, case.split_at)
-        if ctx.pending:
-            head.pending = [*head.pending, *(p for p in ctx.pending if not p[2].settled)]
-        self.history.append(m, head)
-        if case.ended is not None:
-            ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
-        row.wake = min(row.wake, ctx.wake)
-
-    def insert(self, m: Moment, offset: int) -> None:
-        """A late moment: fold again from the segment before it, with and without it, and say what differs."""
-        first = self.history.locate(m.order)
-        base, moments = self.history.load(first)
-        before, after = self.context(offset), self.context(offset)
-        replay(head_of(base) or new_head(before.config.levels), moments, before)
-        changed = sorted((*moments, m), key=lambda k: k.order)
-        self.rewrite(first, base, changed, after)
-        self.said.update(difference(before.facts, after.facts, after))
-
-    def change(self, edit: Callable[[list[Moment]], list[Moment]], offset: int) -> None:
-        """The general way: fold everything as it was and as it is to be, and say what differs."""
-        row = self.row
-        _, moments = self.history.load()
-        before = self.context(offset)
-        fold_whole(moments, before)
-        row.config = self.cases.meta.config
-        changed = sorted(edit(moments), key=lambda k: k.order)
-        after = self.context(offset)
-        self.replace(changed, after)
-        self.said.update(difference(before.facts, after.facts, after))
-
-    def change_to(self, moments: Sequence[Moment], offset: int) -> None:
-        """All moments of the case are these; what is too far ahead is held."""
-        ready = self.now + SKEW_US
-        self.row.held = [m for m in moments if m.time > ready]
-        self.change(lambda _: [m for m in moments if m.time <= ready], offset)
-
-    def replace(self, moments: Sequence[Moment], ctx: Context) -> None:
-        """Fold these from the beginning, and keep them."""
-        row = self.row
-        if not row.structural:
-            self.rewrite(0, NIL, moments, ctx)
-            return
-        row.head, standing = fold_whole(moments, ctx)
-        chunks = [moments[i : i + TAIL] for i in range(0, len(moments), TAIL)] or [[]]
-        self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
-        row.into = self.beside(standing.into)
-        self.wake_at(ctx.wake)
-
-    def rewrite(self, first: int, base: Raw, moments: Sequence[Moment], ctx: Context) -> None:
-        """Fold ``moments`` on from ``base`` and store them in segments from number ``first`` on."""
-        head = head_of(base) or new_head(ctx.config.levels)
-        draw(head, ctx)
-        chunks: list[tuple[Raw, Sequence[Moment]]] = []
-        for start in range(0, max(len(moments), 1), TAIL):
-            chunk = moments[start : start + TAIL]
-            chunks.append((base if not start else Raw(_encoder.encode(head)), chunk))
-            for m in chunk:
-                step(head, m, ctx)
-        settle(head, ctx)
-        self.history.rewrite(first, chunks)
-        self.row.head = head
-        self.wake_at(ctx.wake)
-
-    def hold(self, m: Moment) -> None:
-        """Too far beyond the watermark to be believed yet."""
-        row = self.row
-        same = next((h for h in row.held if h.id == m.id), None)
-        if same is not None and (same_meaning(same, m) or not self.wins(m, same)):
-            return
-        if same is None:
-            self.cases._count("held")
-        row.held = [*(h for h in row.held if h.id != m.id), m]
-        row.wake = min(row.wake, m.time - SKEW_US)
-
-    def wins(self, new: Moment, known: Moment) -> bool:
-        """Two records with one id and different meanings: the smallest payload stands, whatever their order."""
-        self.cases._count("id_conflict")
-        return payload_hash(new) < payload_hash(known)
-
-    # -- other cases
-    def absorb(self, record: e.Absorbed, offset: int) -> None:
-        """Another case speaks here, because it was merged into this one, or serves it. The newest version stands."""
-        if self.know(record):
-            own = [m for m in (*self.history.load()[1], *self.row.held) if not m.relation]
-            self.change_to([*own, *self.foreign()], offset)
-
-    def know(self, record: e.Absorbed) -> bool:
-        """Keep what the other case says, if it is newer than what it said before."""
-        row, data = self.row, record.data
-        known = row.absorbed.get(data.origin)
-        if known is not None and known.version >= data.version:
-            return False
-        row.absorbed = {**row.absorbed, data.origin: Taken(data.version, data.entries)}
-        return True
-
-    def foreign(self) -> Iterable[Moment]:
-        """What other cases say, each moment once: merged speaks louder than child."""
-        told = [m for taken in self.row.absorbed.values() for m in foreign_moments(taken)]
-        return {m.id: m for m in sorted(told, key=lambda m: -m.relation)}.values()
-
-    def pass_on(self, offset: int) -> None:
-        """Tell other cases what this one has to say to them, where that has changed."""
-        row = self.row
-        if row.stub or not (row.into or row.child or row.sent):
-            return
-        own, standing = resolve([m for m in self.history.load()[1] if not m.relation])
-        wanted: dict[str, tuple[e.Entry, ...]] = {}
-        links = [m for m in own if m.kind == Kind.child_linked]
-        if links and not standing.reason:
-            speaks = [m for m in own if m.kind in LIFE]
-            wanted[self.beside(links[-1].text)] = (e.Entry((self.case_id,), True, tuple(map(_encoder.encode, speaks))),)
-        if row.into:
-            entries = [e.Entry((self.case_id,), False, tuple(map(_encoder.encode, own)))]
-            for taken in row.absorbed.values():
-                for entry in taken.entries:
-                    if row.into not in entry.path and self.case_id not in entry.path:
-                        entries.append(e.Entry((*entry.path, self.case_id), entry.child, entry.events))
-            wanted[row.into] = tuple(sorted(entries, key=lambda entry: entry.path))
-        for target in sorted({*wanted, *row.sent}):
-            told = wanted.get(target, ())
-            digest = hashlib.blake2b(_encoder.encode(told), digest_size=16).digest() if told else b""
-            if target != self.case_id and row.sent.get(target, b"") != digest:
-                row.sent = {**row.sent, target: digest}
-                self.cases.outputs.append(
-                    Output("events", target, absorbed(target, self.case_id, offset, told, self.now))
-                )
-
-    def beside(self, subject: str) -> str:
-        """Another case of the same source."""
-        return f"{self.case_id.partition('/')[0]}/{subject}" if subject else ""
-
-    # -- stubs
-    def shrink(self) -> None:
-        """Closed long ago, and nothing runs: fold the row up small. It unfolds when something late comes."""
-        row = self.row
-        _, moments = self.history.load()
-        row.stub = zlib.compress(_encoder.encode(Stub(moments, row.absorbed)), 1)
-        self.history.forget()
-        row.head, row.absorbed, row.wake = None, {}, FAR
-
-    def thaw(self, offset: int) -> None:
-        """Unfold a stub. Its facts are said already, under the configuration that its row names."""
-        row = self.row
-        stub = _stub.decode(zlib.decompress(row.stub))
-        row.stub, row.absorbed = b"", stub.absorbed
-        self.replace(stub.moments, self.context(offset))
-        self.cases._count("late")
-
-    def revive(self, record: e.Revive, offset: int) -> None:
-        """Fold the case anew from all its stored records, and say what differs (`crossdesk repair`)."""
-        row = self.row
-        own: dict[bytes, Moment] = {}
-        row.absorbed = {}
-        for raw in record.data.records:
-            stored = e.decode(raw)
-            if isinstance(stored, e.Absorbed):
-                self.know(stored)
-            elif isinstance(stored, e.CaseEvent):
-                m = moment(stored)
-                own[m.id] = min((k for k in (m, own.get(m.id)) if k is not None), key=payload_hash)
-        row.structural = any(m.kind in STRUCTURAL for m in own.values())
-        row.child = any(m.kind == Kind.child_linked for m in own.values())
-        self.change_to([*own.values(), *self.foreign()], offset)
-
-    # -- the end
-    def context(self, offset: int) -> Context:
-        return Context(self.cases.configuration(self.row.config), self.case_id, self.now, offset)
-
-    def wake_at(self, wake: int) -> None:
-        self.row.wake = min((wake, *(m.time - SKEW_US for m in self.row.held)))
-
-    def close(self) -> None:
-        """Say the facts, and write the row."""
-        if not self.touched:
-            return
-        for fact in self.said.values():
-            self.cases.outputs.append(Output("facts", fact.department, f.encode(fact)))
-        row = self.row
-        if row.wake != self.old_wake and row.wake < FAR:
-            self.cases.pushed(self.case_id, row.wake)
-        self.cases.put(self.case_id, _encoder.encode(row))
-        self.cases.obsolete += self.history.obsolete
-
-
-def replay(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
-    draw(head, ctx)
-    for m in moments:
-        step(head, m, ctx)
-    settle(head, ctx)
-
-
-def same_meaning(a: Moment, b: Moment) -> bool:
-    """Equal but for pseudonyms, which may be keyed anew."""
-    return a == b or msgspec.structs.replace(a, who="") == msgspec.structs.replace(b, who="")
-
-
-def payload_hash(m: Moment) -> bytes:
-    return hashlib.blake2b(_encoder.encode(msgspec.structs.replace(m, who="")), digest_size=16).digest()
-
-
-def foreign_moments(taken: Taken) -> Iterator[Moment]:
-    for entry in taken.entries:
-        relation = CHILD if entry.child else MERGED
-        for event in entry.events:
-            yield msgspec.structs.replace(_moment.decode(event), relation=relation, origin=entry.path[0])
-
-
-def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:
-    """The record by which ``origin`` tells ``target``. No entries: it has nothing to say there any more."""
-    source, _, subject = target.partition("/")
-    return e.encode(
-        e.Absorbed(
-            id=e.event_id(source, f"absorbed|{origin}|{target}|{version}"),
-            source=source,
-            subject=subject,
-            time=e.instant(max(now, 0)),
-            specversion="1.0",
-            data=e.AbsorbedData(origin=origin, version=version, entries=entries),
-        )
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import Aggregator, Group, runs
+from streams.aggregate import Aggregator, Group
 from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
@@ -232,7 +232,7 @@ def day_to_go(fact: Fact) -> int | None:
     back would run for ever.
     """
     last = fact.counts_at
-    if last is None or runs(fact):
+    if last is None or fact.runs:
         return None
     if fact.stop is not None and fact.stop > last:
         last = fact.stop

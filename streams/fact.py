@@ -31,6 +31,9 @@ class Outcome(StrEnum):
     retracted = "retracted"
 
 
+_RUNNING = (Outcome.running, Outcome.paused)
+
+
 class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0, kw_only=True):
     """One measured thing, at one level of the department tree.
 
@@ -71,6 +74,11 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0, kw_only=True):
     def fact_id(self) -> str:
         """:attr:`key` as one readable string."""
         return f"{self.case_id}/{self.measure}/{self.opener.hex()}/{self.level}/{self.department}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it goes on at the watermark. A follow-up that held (``met``, no ``stop``) does not."""
+        return self.outcome in _RUNNING or (self.outcome is Outcome.missed and self.stop is None)
 
     @property
     def source(self) -> str:

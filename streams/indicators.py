@@ -100,9 +100,9 @@ class IndicatorValue(Struct, array_like=True, frozen=True, gc=False, kw_only=Tru
     """The latest value. ``value`` is None when there is nothing to say; durations are seconds here, as Prometheus wants them;
     ``as_of`` is an instant in microseconds, as everywhere.
 
-    ``n`` facts stand behind it; ``low`` and ``high`` bound it at 95 % (None: not bounded). ``counterpart`` is empty for a
-    department's own. ``beyond``: the percentile lies beyond the largest observed, which is ``value``. ``offset`` is that of
-    the last fact record behind it: readers keep the highest.
+    ``window`` is empty for what runs now. ``n`` facts stand behind it; ``low`` and ``high`` bound it at 95 % (None: not
+    bounded). ``counterpart`` is empty for a department's own. ``beyond``: the percentile lies beyond the largest
+    observed, which is ``value``. ``offset`` is that of the last fact record behind it: readers keep the highest.
     """
 
     indicator: str

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 
 from ingest import event as e
-from streams.cases import LIFE, SKEW_US, Cases, payload_hash
+from streams.cases import Cases
 from streams.clock import Context
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.fact import Fact, Outcome, decode
 from streams.fold import fold_whole, resolve
 from streams.norms import NormsFile
+from streams.row import payload_hash
 from streams.timeline import CHILD, MERGED, Kind, Moment, moment
+from streams.touch import LIFE, SKEW_US
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from ingest.changes import ORDINALS
-from ingest.connector import Rejected
+from ingest.connector import BadFile, Rejected
 from ingest.connectors.event_log import EventLog
 from ingest.event import CaseEvent, Created, decode, encode
-from ingest.files import BadFile, open_log
+from ingest.files import open_log
 from ingest.identity import Identity
-from ingest.mapping import EVENTS, BadMapping, check, load, parse
+from ingest.mapping import EVENTS, BadMapping, check, parse
 from ingest.rows import csv_rows, ndjson_rows
 from ingest.translate import Translator
 
@@ -51,7 +51,7 @@ def told(items: list[CaseEvent | Rejected]) -> list[str]:
 
 
 def test_a_log_of_one_event_a_line() -> None:
-    connector = EventLog("desk", IDENTITY, mapping=load(FIXTURES / "event_log.yaml"))
+    connector = EventLog("desk", IDENTITY, mapping=parse((FIXTURES / "event_log.yaml").read_text()))
     with open_log(FIXTURES / "event_log.ndjson") as lines:
         assert told(list(connector.events(lines, "log"))) == [
             "! log:11 paused: Invalid enum value 'godot' - at `$.owner`",

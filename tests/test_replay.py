@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.connector import LogConnector, Rejected
+from ingest.connector import BadFile, LogConnector, Rejected
 from ingest.event import CaseEvent, Noted, Record, Watermark, decode, encode, event_id
-from ingest.files import BadFile, open_log
+from ingest.files import open_log
 from ingest.replay import replay, watermark
 
 DAY = datetime(2024, 3, 4, tzinfo=UTC)
