@@ -128,7 +128,7 @@ def test_a_percentile_beyond_the_largest_observed_says_so() -> None:
 
 def test_what_runs_now_has_no_window() -> None:
     exporter = Exporter()
-    exporter.update([but(ATTAINMENT, indicator="ownership_running_count", window="", value=3.0)])
+    exporter.update([but(ATTAINMENT, indicator="ownership_running_facts", window="", value=3.0)])
     assert series(exporter)['crossdesk_ownership_running_facts{department="it"}'] == 3
 
 

@@ -466,7 +466,7 @@ def test_another_separator_is_recognised() -> None:
 
 
 def test_a_mapping_file_for_the_same_layout_gives_the_same_events() -> None:
-    written = EventLog("desk", IDENTITY, mapping=parse((FIXTURES / "servicenow_log.yaml").read_text()))
+    written = EventLog("desk", IDENTITY, mapping=parse((FIXTURES / "servicenow_log_mapping.yaml").read_text()))
     with open_log(FIXTURES / "servicenow_log.csv") as lines:
         text = list(lines)
     assert list(written.events(text, "x")) == list(ServiceNowLog("desk", IDENTITY).events(text, "x"))
@@ -478,7 +478,7 @@ def test_a_connector_is_built_by_its_name() -> None:
     with pytest.raises(ValueError, match=r"did you mean 'servicenow_log'\?"):
         build("servicenow", "desk", IDENTITY)
     with pytest.raises(ValueError, match="mapping of its own"):
-        build("servicenow_log", "desk", IDENTITY, mapping=parse((FIXTURES / "servicenow_log.yaml").read_text()))
+        build("servicenow_log", "desk", IDENTITY, mapping=parse((FIXTURES / "servicenow_log_mapping.yaml").read_text()))
     with pytest.raises(ValueError, match="needs a mapping"):
         build("event_log", "desk", IDENTITY)
 
