@@ -74,7 +74,7 @@ class Cases:
         self.state, self.partition, self.configuration = state, partition, configuration
         self.changes: dict[str, bytes | None] = {}
         self.outputs: list[Output] = []
-        self.obsolete: list[str] = []
+        self.obsolete: dict[str, None] = {}
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.wakes: dict[str, list[tuple[int, str]]] = {}
@@ -95,7 +95,7 @@ class Cases:
     # -- batches
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller carries the effects out, in their order, before the next batch."""
-        self.changes, self.outputs, self.obsolete = {}, [], []
+        self.changes, self.outputs, self.obsolete = {}, [], {}
         run: dict[str, list[tuple[int, e.CaseEvent | e.InternalEvent]]] = {}
         before = self.meta.offset
         for offset, raw in records:
@@ -117,7 +117,7 @@ class Cases:
                 self._finish(run)
                 self._refold_some(offset)
         self._finish(run)
-        for key in self.obsolete:  # after every row that referred to it
+        for key in list(self.obsolete):
             self.put(key, None)
         if self.meta.offset > before:
             self.changes[META] = _encoder.encode(self.meta)
@@ -177,6 +177,11 @@ class Cases:
         """Changes are carried out in this order: what a row refers to comes before the row."""
         self.changes.pop(key, None)
         self.changes[key] = value
+        self.obsolete.pop(key, None)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Delete these at the end of the batch, after every row that referred to them, unless they are written again."""
+        self.obsolete.update(dict.fromkeys(keys))
 
     def say(self, topic: str, key: str, value: bytes) -> None:
         self.outputs.append(Output(topic, key, value))

@@ -326,7 +326,7 @@ class Touch:
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)
         self.cases.put(self.case_id, encode(row))
-        self.cases.obsolete += self.history.obsolete
+        self.cases.drop(self.history.obsolete)
 
 
 def replay(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
