@@ -171,6 +171,8 @@ class Cases:
 
     # -- state
     def get(self, key: str) -> bytes | None:
+        if key in self.obsolete:
+            return None
         return self.changes[key] if key in self.changes else self.state.get(key)
 
     def put(self, key: str, value: bytes | None) -> None:
