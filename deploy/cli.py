@@ -1,62 +1,60 @@
 """The command ``crossdesk``: it reads the command line and says what happened; the work is done elsewhere.
 
-Longer than others: each command is here, with its options and what it says.
+Longer than 400 lines because each command is here, with its options and all that it says.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
-import os
-import secrets
-import shutil
-import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import config_files, explain, report, serve
 from deploy.embedded import Embedded, Refused
-from deploy.log import Log, LogError, LogLocked
+from deploy.folder import (
+    DATA,
+    READ_AS,
+    Stopped,
+    ask_store,
+    asked,
+    digest,
+    digest_of,
+    exists,
+    identity_of,
+    log_of,
+    newest,
+    opened,
+    refuse_other_source,
+)
+from deploy.intake import log_records, store_indicators, take_in
+from deploy.log import LogError
 from deploy.words import grid, visible
 from ingest import event as e
 from ingest import mapping
-from ingest.connector import BadFile, Rejected
+from ingest.connector import BadFile
 from ingest.connectors import LOGS, build
 from ingest.connectors.simulated import simulate
 from ingest.files import open_log, read_text
 from ingest.identity import Identity
 from ingest.mapping import BadMapping
-from ingest.replay import replay as replay_file
 from ingest.times import UnknownZone
 from ingest.times import zone as zone_named
-from sinks.clickhouse import connect
-from sinks.store import StoreError, StoreLocked, Unavailable
+from sinks.store import StoreError
 from streams.cases import IncompatibleState
 from streams.configuration import Configuration, trial_configuration
 from streams.lint import COMPANY
 from streams.problems import BadConfiguration, Problem, Severity
 
 EXAMPLE = Path(__file__).parent / "example"
-DATA = Path("data")
-LOG, STORE, KEY = "log.sqlite3", "store", "identity.key"
-MOST_REFUSED = 100_000
-READ_AS = ", read as "
-
-
-class Stopped(Exception):
-    """Nothing is broken, and nothing can be done: the message says what to do."""
 
 
 KNOWN = (
@@ -74,7 +72,6 @@ KNOWN = (
 )
 
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 
 class Command(click.Command):
@@ -155,7 +152,7 @@ def demo(days: int, seed: int, data: Path | None, serving: bool, port: int) -> N
         loaded = config_files.load(EXAMPLE)
         embedded.apply(loaded.configuration.files)
         organisation = loaded.configuration.files.company.organisation
-        take_in(embedded, name, simulate(seed, days), f"Simulating {days} days of {organisation}", days)
+        take_in(embedded, name, partial(simulate, seed, days), f"Simulating {days} days of {organisation}", days)
         values = store_indicators(embedded)
         click.echo()
         report.print_report(out, values, loaded.configuration, "28d")
@@ -234,12 +231,11 @@ def replay(
         source = source_in(configuration, source, connector)
         configuration = configuration or trial_configuration(zone or (read_by.zone if read_by else "UTC"), [source])
         everybody = [*bots, *configuration.bots(source)]
-        log = build(connector, source, identity_of(folder), mapping=read_by, zone=zone, bots=everybody)
+        records = partial(log_records, file, connector, source, identity_of(folder), read_by, zone, everybody)
         how = digest_of(connector, source, zone, *sorted(everybody), repr(read_by))
         name = f"{file.name} ({connector} {content}{READ_AS}{how})"
         refuse_other_source(embedded, name, folder)
-        records = checked(replay_file(log, file, settle=timedelta(0)), file)
-        put_in_force(embedded, configuration, loaded, name, folder)
+        put_in_force(embedded, configuration, loaded, config, name)
         take_in(embedded, name, records, f"Reading {file.name}")
         store_indicators(embedded)
         print_log(embedded, configuration, config, at(folder, data is not None))
@@ -260,7 +256,7 @@ def apply(directory: Path, data: Path | None) -> None:
     folder = data or newest()
     with opened(folder) as embedded:
         before = embedded.configuration
-        version = apply_to(embedded, loaded.configuration, loaded)
+        version = apply_to(embedded, loaded.configuration, loaded, directory)
         embedded.fold()
         store_indicators(embedded)
     same = before is not None and before.version == version
@@ -357,158 +353,6 @@ def schema(type: str | None) -> None:
         click.echo(json.dumps(schemas.get(type) or schemas[e.TYPE_PREFIX + type], indent=2))
 
 
-# -- folders
-@contextmanager
-def opened(folder: Path) -> Iterator[Embedded]:
-    """What was made here is removed again if nothing came of it: a wrong path must not leave the newest folder."""
-    new = not folder.exists()
-    stored = False
-    refuse_unwritable(folder)
-    try:
-        try:
-            with undamaged(folder):
-                embedded = Embedded(folder)
-        except IncompatibleState as error:
-            raise Stopped(f"{folder}: {error}") from error
-        except LogLocked as error:
-            raise Stopped(in_use(folder)) from error
-        with embedded:
-            try:
-                with undamaged(folder):
-                    yield embedded
-            except Unavailable as error:
-                if "space" in str(error):
-                    full = f"the disk of {folder} is full: make room and start again; nothing that was stored is lost"
-                    raise Stopped(full) from error
-                raise Stopped(f"{folder / STORE}: {error}") from error
-            finally:
-                stored = any(map(embedded.log.position, map("source:{}".format, embedded.sources())))
-    except KNOWN:
-        if new and not stored:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def exists(folder: Path) -> None:
-    """Neither SQLite nor chDB can read without writing."""
-    if not (folder / LOG).is_file():
-        raise Stopped(f"{folder} holds no data of crossdesk: `crossdesk demo` or `crossdesk replay` makes some")
-    refuse_unwritable(folder)
-
-
-def refuse_unwritable(folder: Path) -> None:
-    for path in (folder, folder / LOG, folder / STORE, folder / KEY):
-        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-            raise Stopped(
-                f"{path} may not be read and written by this user: ask its owner, or name another --data folder"
-            )
-
-
-@contextmanager
-def log_of(folder: Path) -> Iterator[Log]:
-    """The log alone, of a folder that has one."""
-    exists(folder)
-    with undamaged(folder):
-        try:
-            log = Log(folder / LOG)
-        except LogLocked as error:
-            raise Stopped(in_use(folder)) from error
-        with log:
-            yield log
-
-
-def in_use(folder: Path) -> str:
-    address = serve.running(folder)
-    if address is not None:
-        return f"{folder} is served by process {address.pid}: stop it first; `query` and `explain` work meanwhile"
-    return f"{folder} is being filled by another crossdesk, which answers once it serves: wait for it, or stop it"
-
-
-@contextmanager
-def undamaged(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
-        raise Stopped(
-            f"{folder / LOG} is damaged ({error}): put it back from a backup, or measure anew into another --data folder"
-        ) from error
-
-
-def asked(folder: Path, path: str, question: dict[str, Any]) -> bytes | None:
-    """What the process says that serves the folder; None where none does."""
-    address = serve.running(folder)
-    if address is None:
-        return None
-    try:
-        return serve.ask(address, path, question)
-    except ValueError as error:
-        raise Stopped(str(error)) from error
-
-
-def ask_store(folder: Path, sql: str) -> bytes:
-    exists(folder)
-    if not (folder / STORE).is_dir():
-        raise Stopped(f"{folder} holds no facts yet: `crossdesk replay` or `crossdesk demo` makes some")
-    try:
-        store = connect(f"chdb://{(folder / STORE).resolve()}")
-    except StoreLocked as error:
-        raise Stopped(in_use(folder)) from error
-    try:
-        return serve.queried(store, sql)
-    finally:
-        store.close()
-
-
-def newest() -> Path:
-    """The folder that was written last; which one is said on stderr."""
-    logs = sorted(DATA.glob(f"*/{LOG}"), key=lambda log: max(f.stat().st_mtime for f in log.parent.glob(f"{LOG}*")))
-    if not logs:
-        raise click.UsageError("there is no data under ./data yet: name a folder with --data, or run `crossdesk demo`")
-    folder = logs[-1].parent
-    if len(logs) > 1 or sys.stderr.isatty():
-        click.echo(f"(of {folder}, the newest)", err=True)
-    return folder
-
-
-def refuse_other_source(embedded: Embedded, name: str, folder: Path) -> None:
-    others = [s for s in embedded.sources() if s != name]
-    if others:
-        same = others[0].partition(READ_AS)[0] == name.partition(READ_AS)[0]
-        what = (
-            "the same log, read with another mapping, zone, source or other bots"
-            if same
-            else f"another run: {others[0]}"
-        )
-        raise Stopped(
-            f"{folder} already holds {what}\nThis one is: {name}\n"
-            f"Name another folder with --data, or remove that one: rm -r {folder}"
-        )
-
-
-def identity_of(folder: Path) -> Identity:
-    """The key of the pseudonyms lies beside the data: who loses it cannot tell persons apart from the past."""
-    path = folder / KEY
-    if not path.exists():
-        serve.write_private(path, secrets.token_hex(32).encode())
-    try:
-        return Identity(bytes.fromhex(path.read_text().strip()), "k1")
-    except ValueError:
-        raise Stopped(
-            f"{path} is damaged, and persons cannot be told apart without it: put it back from a backup, "
-            "or name another folder with --data"
-        ) from None
-
-
-def digest(file: Path) -> str:
-    """Names the content of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
-
-
-def digest_of(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:6]
-
-
 # -- the configuration
 def load(directory: Path) -> config_files.Loaded:
     """Problems name their file with its folder, so that an editor finds it."""
@@ -524,26 +368,31 @@ def in_folder(problems: Iterable[Problem], directory: Path) -> list[Problem]:
     return [p if p.file == str(directory) else replace(p, file=str(directory / p.file)) for p in problems]
 
 
-def apply_to(embedded: Embedded, configuration: Configuration, loaded: config_files.Loaded | None) -> int:
+def apply_to(
+    embedded: Embedded, configuration: Configuration, loaded: config_files.Loaded | None, directory: Path | None
+) -> int:
+    def placed(problems: Iterable[Problem]) -> list[Problem]:
+        return in_folder(loaded.located(problems), directory) if loaded and directory else list(problems)
+
     try:
         version, notes = embedded.apply(configuration.files)
     except Refused as refused:
-        raise Stopped("\n".join(map(str, located(loaded, refused.problems)))) from refused
-    show(located(loaded, notes))
+        raise Stopped("\n".join(map(str, placed(refused.problems)))) from refused
+    show(placed(notes))
     return version
 
 
-def located(loaded: config_files.Loaded | None, problems: Iterable[Problem]) -> list[Problem]:
-    return loaded.located(problems) if loaded else list(problems)
-
-
 def put_in_force(
-    embedded: Embedded, configuration: Configuration, loaded: config_files.Loaded | None, name: str, folder: Path
+    embedded: Embedded,
+    configuration: Configuration,
+    loaded: config_files.Loaded | None,
+    directory: Path | None,
+    name: str,
 ) -> None:
     """A log is measured under the files that were there when it began; others would judge only what comes after."""
-    old = embedded.configuration
+    old, folder = embedded.configuration, embedded.folder
     if old is None or not embedded.log.position(f"source:{name}"):
-        apply_to(embedded, configuration, loaded)
+        apply_to(embedded, configuration, loaded, directory)
     elif loaded and configuration.files.model_copy(update={"version": old.version}) != old.files:
         raise Stopped(
             f"{folder} holds this log as measured under other company files or norms. To measure it anew, name another "
@@ -566,82 +415,6 @@ def source_in(configuration: Configuration | None, source: str, connector: str) 
     )
 
 
-# -- what is taken in
-def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Record | Rejected]:
-    """The same, unless nothing among it can be used: then nothing is stored. What cannot be read comes first."""
-    refused: list[Rejected] = []
-    for record in records:
-        if not isinstance(record, Rejected):
-            yield from refused
-            yield record
-            break
-        refused.append(record)
-        if len(refused) >= MOST_REFUSED:
-            yield from refused
-            refused = []
-    else:
-        reasons: dict[str, tuple[int, str]] = {}
-        for row in refused:
-            count, first = reasons.get(row.reason, (0, row.place))
-            reasons[row.reason] = (count + 1, first)
-        said = list(report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
-        raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
-    yield from records
-
-
-class Watched:
-    """Records on their way, and how far in time they are (``now``, seconds since 1970)."""
-
-    def __init__(self, records: Iterable[e.Record | Rejected]) -> None:
-        self.records = records
-        self.begin: float | None = None
-        self.now: float = 0
-
-    def __iter__(self) -> Iterator[e.Record | Rejected]:
-        for record in self.records:
-            if not isinstance(record, Rejected):
-                self.now = record.time.timestamp()
-                self.begin = self.now if self.begin is None else self.begin
-            yield record
-
-
-def take_in(
-    embedded: Embedded, name: str, records: Iterable[e.Record | Rejected], what: str, days: int | None = None
-) -> None:
-    """All the way into the store, under the eyes of who waits."""
-    before, started = embedded.log.position(f"source:{name}"), time.monotonic()
-    count = 0
-    with progress(what) as bar:
-        for count in embedded.accept(name, watched := Watched(records)):
-            share = (watched.now - (watched.begin or 0)) / 86400 / days if days else None
-            bar(share, f"{count:,} records")
-        bar(None, f"{count:,} records, storing")
-        embedded.flush()
-        bar(1.0, f"{count:,} records")
-    if not err.is_terminal:
-        click.echo(f"{what}: {count:,} records, {time.monotonic() - started:.0f} s", err=True)
-    if before and before == count:
-        click.echo("Nothing is new: all of it was in the folder already.", err=True)
-    elif before:
-        click.echo(f"Went on behind the {before:,} records that were in the folder already.", err=True)
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[float | None, str], None]]:
-    """A bar, where somebody looks at a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
-        task = bar.add_task(what, total=None, note="")
-
-        def update(share: float | None, note: str) -> None:
-            if share is None:
-                bar.update(task, note=note)
-            else:
-                bar.update(task, total=1.0, completed=min(1.0, share), note=note)
-
-        yield update
-
-
 @contextmanager
 def refused_options(mapping_file: Path | None) -> Iterator[None]:
     """What a connector says of its options. A zone may be the mapping's."""
@@ -653,14 +426,6 @@ def refused_options(mapping_file: Path | None) -> Iterator[None]:
         raise click.UsageError(f"{mapping_file}: zone: {error}" if mapping_file else str(error)) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-
-def store_indicators(embedded: Embedded) -> list[Any]:
-    embedded.flush()
-    values = embedded.indicators()
-    if embedded.store is not None:
-        embedded.store.write_indicators(values)
-    return values
 
 
 # -- what is said

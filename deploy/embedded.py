@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
+from deploy.ahead import Prepared, prepare
 from deploy.log import TOPICS, Log, LogError
 from ingest import event as e
 from ingest.connector import Rejected
@@ -33,6 +34,13 @@ SAVE_EVERY = 400_000
 SOURCE = "crossdesk"
 
 K = TypeVar("K")
+
+
+class Progress(NamedTuple):
+    """``records`` of a source are taken in; the last happened at ``now``, in seconds since 1970."""
+
+    records: int
+    now: float
 
 
 class Refused(Exception):
@@ -115,42 +123,34 @@ class Embedded:
         return version, problems
 
     # -- in
-    def accept(self, name: str, records: Iterable[e.Record | Rejected], *, size: int = BATCH) -> Iterator[int]:
+    def accept(
+        self, name: str, records: Iterable[e.Record | Rejected | Prepared], *, size: int = BATCH
+    ) -> Iterator[Progress]:
         """Take in what a source says, in the order in which it says it; ``name`` names the whole of it.
 
-        A source that was interrupted is asked from its beginning again, and goes on where it stopped. Yields how many
-        records it has said so far, whenever some of them are durable and folded.
+        A source that was interrupted is asked from its beginning again, and goes on where it stopped. Yields how far it is
+        whenever some of it is durable and folded.
         """
         position = f"source:{name}"
-        done, count = self.log.position(position), 0
-        chunk: list[e.Record | Rejected] = []
+        done, count, now = self.log.position(position), 0, 0.0
+        chunk: list[Prepared] = []
         for count, record in enumerate(records, 1):
             if count <= done:
                 continue
-            chunk.append(record)
+            chunk.append(record if isinstance(record, Prepared) else prepare(record))
             if len(chunk) >= size:
+                now = chunk[-1].time
                 self._take_in(chunk, position, count)
                 chunk = []
-                yield count
+                yield Progress(count, now)
         self._take_in(chunk, position, count)
-        yield count
+        yield Progress(count, chunk[-1].time if chunk else now)
 
-    def _take_in(self, chunk: Sequence[e.Record | Rejected], position: str, count: int) -> None:
+    def _take_in(self, chunk: Sequence[Prepared], position: str, count: int) -> None:
         at = now_us()
-        events: list[tuple[str, bytes]] = []
-        refused: list[tuple[str, bytes]] = []
-        for record in chunk:
-            if not isinstance(record, Rejected):
-                raw = e.encode(record)
-                if len(raw) <= e.MAX_RECORD_BYTES:
-                    events.append(("" if isinstance(record, e.Mark) else record.key, raw))
-                    continue
-                reason = f"the event has {len(raw):,} bytes, and {e.MAX_RECORD_BYTES:,} is the most"
-                record = Rejected(source=record.source, reason=reason, subject=record.subject)
-            refused.append((record.subject, msgspec.json.encode(record)))
         with self.log.transaction():
-            self.log.append("events", events, at)
-            self.log.append("rejected", refused, at)
+            for topic in TOPICS:
+                self.log.append(topic, [(r.key, r.value) for r in chunk if r.topic == topic], at)
             self.log.set_position(position, count)
         self.fold()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import ClassVar
 
 from msgspec import Struct
@@ -30,6 +31,9 @@ class BadFile(Exception):
     def __init__(self, reason: str, mend: str, *, place: str = "") -> None:
         super().__init__(f"{place}: {reason}; {mend}" if place else f"{reason}; {mend}")
         self.reason, self.mend, self.place = reason, mend, place
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return partial(type(self), place=self.place), (self.reason, self.mend)
 
 
 class LogConnector(ABC):

@@ -41,6 +41,11 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[[str, int]
     return lambda what, n: record_property(COUNTED + what, n)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes would stand in the test's name, and what is compressed holds its time: workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not FULL:
         for item in items:

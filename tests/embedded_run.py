@@ -14,9 +14,9 @@ from ingest.connectors.simulated import simulate
 def main(folder: Path, days: int) -> None:
     with Embedded(folder) as embedded:
         embedded.apply(config_files.load(EXAMPLE).configuration.files)
-        for count in embedded.accept("simulated", simulate(3, days), size=400):
+        for progress in embedded.accept("simulated", simulate(3, days), size=400):
             embedded.flush()
-            print(count, flush=True)
+            print(progress.records, flush=True)
         embedded.flush()
         assert embedded.store is not None
         embedded.store.write_indicators(embedded.indicators())

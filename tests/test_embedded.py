@@ -121,7 +121,7 @@ def test_a_full_disk_says_so_and_keeps_what_was_stored(tmp_path: Path) -> None:
     with Embedded(tmp_path, store=False) as embedded:
         embedded.apply(config_files.load(EXAMPLE).configuration.files)
         taking = embedded.accept("simulated", simulate(3, 3), size=400)
-        stored = next(taking)
+        stored = next(taking).records
         (pages,) = embedded.log.db.execute("PRAGMA page_count").fetchone()
         embedded.log.db.execute(f"PRAGMA max_page_count={pages + 5}")  # SQLite's own way to run out of room
         with pytest.raises(LogError, match=r"disk of .* is full: make room and start again"):

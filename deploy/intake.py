@@ -1,0 +1,109 @@
+"""From a source into a folder: read ahead, folded and stored under the eyes of who waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy import report
+from deploy.ahead import Source, ahead
+from deploy.embedded import Embedded
+from deploy.folder import Stopped
+from ingest import event as e
+from ingest.connector import Rejected
+from ingest.connectors import build
+from ingest.identity import Identity
+from ingest.mapping import LogMapping
+from ingest.replay import replay
+
+MOST_REFUSED = 100_000
+DAY_SECONDS = 86_400
+
+err = Console(stderr=True, highlight=False)
+
+
+def log_records(
+    file: Path,
+    connector: str,
+    source: str,
+    identity: Identity,
+    mapping: LogMapping | None,
+    zone: str,
+    bots: Sequence[str],
+) -> Iterator[e.Record | Rejected]:
+    """What a log says, in its own time. Raises :class:`Stopped` where nothing of it can be used."""
+    log = build(connector, source, identity, mapping=mapping, zone=zone, bots=bots)
+    return checked(replay(log, file, settle=timedelta(0)), file)
+
+
+def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Record | Rejected]:
+    """The same, unless nothing among it can be used: then nothing is stored. What cannot be read comes first."""
+    refused: list[Rejected] = []
+    for record in records:
+        if not isinstance(record, Rejected):
+            yield from refused
+            yield record
+            break
+        refused.append(record)
+        if len(refused) >= MOST_REFUSED:
+            yield from refused
+            refused = []
+    else:
+        reasons: dict[str, tuple[int, str]] = {}
+        for row in refused:
+            count, first = reasons.get(row.reason, (0, row.place))
+            reasons[row.reason] = (count + 1, first)
+        said = list(report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
+        raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
+    yield from records
+
+
+def take_in(embedded: Embedded, name: str, source: Source, what: str, days: int | None = None) -> None:
+    """All of a source, all the way into the store. ``days``: how long it will be, where that is known."""
+    before, started = embedded.log.position(f"source:{name}"), time.monotonic()
+    count, begin = 0, 0.0
+    with progress(what) as bar, ahead(source) as records:
+        for count, now in embedded.accept(name, records):
+            begin = begin or now
+            bar((now - begin) / DAY_SECONDS / days if days else None, f"{count:,} records")
+        bar(None, f"{count:,} records, storing")
+        embedded.flush()
+        bar(1.0, f"{count:,} records")
+    if not err.is_terminal:
+        click.echo(f"{what}: {count:,} records, {time.monotonic() - started:.0f} s", err=True)
+    if before and before == count:
+        click.echo("Nothing is new: all of it was in the folder already.", err=True)
+    elif before:
+        click.echo(f"Went on behind the {before:,} records that were in the folder already.", err=True)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[float | None, str], None]]:
+    """A bar, where somebody looks at a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None, note="")
+
+        def update(share: float | None, note: str) -> None:
+            if share is None:
+                bar.update(task, note=note)
+            else:
+                bar.update(task, total=1.0, completed=min(1.0, share), note=note)
+
+        yield update
+
+
+def store_indicators(embedded: Embedded) -> list[Any]:
+    embedded.flush()
+    values = embedded.indicators()
+    if embedded.store is not None:
+        embedded.store.write_indicators(values)
+    return values

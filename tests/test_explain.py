@@ -1,0 +1,197 @@
+"""`explain`: the intervals add up to the number, for whoever reads them and for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from deploy.cli import main
+from deploy.words import duration, grid, instant
+
+ROOT = Path(__file__).parent.parent
+SEED, DAYS, CASES = 5, 12, 50
+TIMED = re.compile(r"^  sum (.+?)(, so far)?$")
+
+
+class Stored(NamedTuple):
+    """A fact of the store."""
+
+    fact_id: str
+    case_id: str
+    measure: str
+    department: str
+    level: int
+    outcome: str
+    business_us: int
+    calendar_us: int
+    ended: bool
+    calendar: str
+    since_us: int
+
+
+def crossdesk(at: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "deploy.cli", *words]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=at, env=env, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = tmp_path_factory.mktemp("explain")
+    crossdesk(at, "demo", "--days", str(DAYS), "--seed", str(SEED), "--no-serve", "--data", "d")
+    return at / "d"
+
+
+@pytest.fixture(scope="module")
+def stored(folder: Path) -> dict[str, list[Stored]]:
+    """What ``facts`` holds of some random cases, by case."""
+    sql = (
+        "SELECT fact_id, case_id, measure, department, level, outcome, business_us, calendar_us, stop IS NOT NULL AS ended,"
+        " calendar, toInt64(toUnixTimestamp64Micro(since)) AS since_us FROM facts ORDER BY case_id, fact_id"
+    )
+    by_case: dict[str, list[Stored]] = {}
+    for line in crossdesk(folder.parent, "query", sql, "--json", "--data", str(folder)).splitlines():
+        row = json.loads(line)
+        by_case.setdefault(row["case_id"], []).append(Stored(**row | {"ended": bool(row["ended"])}))
+    cases = random.Random(SEED).sample(sorted(by_case), CASES)
+    assert any(not f.ended for case in cases for f in by_case[case]), "none of them runs"
+    return {case: by_case[case] for case in cases}
+
+
+@pytest.fixture(scope="module")
+def explained(folder: Path, stored: dict[str, list[Stored]]) -> dict[str, Any]:
+    return {case: json.loads(asked(folder, case, "--json")) for case in stored}
+
+
+def asked(folder: Path, *words: str) -> str:
+    """In this process: `explain` reads the log alone."""
+    done = CliRunner().invoke(main, ["explain", *words, "--data", str(folder)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def of_deepest(explained: dict[str, Any], stored: dict[str, list[Stored]]) -> Iterator[tuple[Any, Stored]]:
+    """Each fact that is explained with the one in the store."""
+    for case, said in explained.items():
+        facts = {f.fact_id: f for f in stored[case] if f.level == 2}
+        assert {item["fact"]["fact_id"] for item in said["facts"]} == facts.keys()
+        for item in said["facts"]:
+            yield item, facts[item["fact"]["fact_id"]]
+
+
+def test_every_fact_of_the_store_is_explained_and_its_intervals_sum_to_it(
+    explained: dict[str, Any], stored: dict[str, list[Stored]], tally: Callable[[str, int], None]
+) -> None:
+    count = 0
+    for item, fact in of_deepest(explained, stored):
+        until = [i for i in item["intervals"] if not fact.calendar or i["until"] <= fact.since_us]
+        assert sum(i["business_us"] for i in until) == fact.business_us, fact
+        assert item["business_us"] == sum(i["business_us"] for i in item["intervals"])
+        if fact.ended or not fact.calendar:
+            assert item["business_us"] == fact.business_us, fact
+        count += 1
+    assert count > 300
+    tally("explained facts that add up", count)
+
+
+def test_an_interval_counts_what_is_open_in_it(explained: dict[str, Any]) -> None:
+    for said in explained.values():
+        for interval in (i for item in said["facts"] for i in item["intervals"]):
+            assert sum(until - since for since, until in interval["open"]) == interval["business_us"]
+            assert all(interval["since"] <= s < u <= interval["until"] for s, u in interval["open"])
+
+
+def test_an_interval_begins_and_ends_with_events_or_now(explained: dict[str, Any]) -> None:
+    for said in explained.values():
+        at = {h["event"]: h["at"] for h in said["happened"]}
+        for interval in (i for item in said["facts"] for i in item["intervals"]):
+            assert interval["begins"]
+            assert interval["ends"] or interval["until"] == said["now"]
+            assert {at[event] for event in interval["begins"]} == {interval["since"]}
+            assert {at[event] for event in interval["ends"]} <= {interval["until"]}
+
+
+def test_the_line_sum_is_the_number_in_facts(folder: Path, stored: dict[str, list[Stored]]) -> None:
+    count = 0
+    for case, facts in list(stored.items())[:10]:
+        for measure in sorted({f.measure for f in facts}):
+            lines = asked(folder, case, measure).splitlines()
+            sums = sorted(m[1] for line in lines if (m := TIMED.match(line)) and not m[2])
+            want = sorted(
+                duration(f.business_us)
+                for f in facts
+                if f.measure == measure and f.level == 2 and f.ended and (f.business_us or f.calendar_us)
+            )
+            assert sums == want, (case, measure)
+            count += len(sums)
+    assert count > 30
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_other_levels_add_up_too(level: int, folder: Path, stored: dict[str, list[Stored]]) -> None:
+    for case, facts in list(stored.items())[:10]:
+        said = json.loads(asked(folder, case, "--json", "--level", str(level)))
+        numbers = {item["fact"]["fact_id"]: item["business_us"] for item in said["facts"]}
+        for fact in facts:
+            if fact.level == level and (fact.ended or not fact.calendar):
+                assert numbers[fact.fact_id] == fact.business_us, fact
+
+
+def test_a_bill_reads_from_the_event_that_began_it_to_the_one_that_ended_it(
+    folder: Path, explained: dict[str, Any]
+) -> None:
+    case, item = next(
+        (case, item)
+        for case, said in explained.items()
+        for item in said["facts"]
+        if item["fact"]["measure"] == "first_response" and item["fact"]["outcome"] == "met"
+    )
+    text = asked(folder, case.partition("/")[2], "first_response")
+    zone = explained[case]["zone"]
+    begin, end = item["intervals"][0]["since"], item["intervals"][-1]["until"]
+    assert re.search(rf"^ +1  {instant(begin, zone)} +created  +requester  +[0-9a-f]{{8}}", text, re.MULTILINE)
+    assert f"  promised {item['target']}, due {instant(item['fact']['due'], zone)}" in text
+    assert instant(begin, zone, "%a %d %b") in text.partition("first_response")[2]
+    assert re.search(rf"{instant(end, zone, '')} +\d+ .* – .*\d+ (replied|asked_requester)", text)
+    assert "by the hours of " in text
+    assert text.rstrip().endswith("--json.")
+
+
+def test_nothing_is_explained_twice_or_with_microseconds_of_the_watermark(folder: Path, stored: dict[str, Any]) -> None:
+    for case in list(stored)[:10]:
+        assert ".999999" not in asked(folder, case).replace(" .999999 s", "")
+
+
+# -- the words
+@pytest.mark.parametrize(
+    ("us", "words"),
+    [
+        (0, "0 min"),
+        (1, "0.000001 s"),
+        (59_000_000, "59 s"),
+        (7_620_000_000, "2 h 07 min"),
+        (3_643_000_000, "1 h 00 min 43 s"),
+        (61_000_001, "1 min 01.000001 s"),
+    ],
+)
+def test_a_duration_in_words_loses_nothing(us: int, words: str) -> None:
+    assert duration(us) == words
+
+
+def test_a_table_that_is_too_wide_becomes_one_line_a_field() -> None:
+    assert list(grid(["name", "n"], [["a", 1], ["bb", 20]])) == ["name   n", "────  ──", "a      1", "bb    20"]
+    assert list(grid(["name", "n"], [["a" * 20, 1]], 20)) == ["── row 1", f"name  {'a' * 20}", "n     1"]
+
+
+def test_what_a_terminal_would_obey_is_shown_instead() -> None:
+    assert list(grid(["x"], [["\x1b[31mred\n"]]))[2] == r"\x1b[31mred\n"
