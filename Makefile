@@ -50,7 +50,7 @@ clean: ## remove what make made: .venv and the caches
 
 # -- set-up
 
-PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3
+PYTHONS = $(PYTHON) python3 python3.13 python3.12 python3.11
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

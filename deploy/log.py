@@ -46,9 +46,15 @@ class Log:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-            self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise _in_words(error, path) from error
+        try:
+            self._prepare()
+        except BaseException as error:
+            self.db.close()
+            if isinstance(error, sqlite3.Error):
+                raise _in_words(error, path) from error
+            raise
 
     def _prepare(self) -> None:
         db = self.db
