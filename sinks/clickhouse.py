@@ -21,7 +21,16 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, Error, Operati
 
 from sinks import columns
 from sinks.migrations import Migration, load, masked, statements
-from sinks.store import BadQuery, Department, StoredRecord, StoreLocked, StoreTooNew, Unavailable
+from sinks.store import (
+    BadQuery,
+    CalendarTime,
+    Department,
+    DepartmentDepth,
+    StoredRecord,
+    StoreLocked,
+    StoreTooNew,
+    Unavailable,
+)
 from streams.fact import Fact
 from streams.indicators import IndicatorValue
 
@@ -111,6 +120,17 @@ class ClickHouse:
 
     def write_departments(self, departments: Sequence[Department], version: int) -> None:
         self._write(columns.departments(departments, version))
+
+    def write_calendar_time(self, rows: Sequence[CalendarTime], version: int) -> None:
+        self._write(columns.calendar_time(rows, version))
+
+    def write_department_depths(self, rows: Sequence[DepartmentDepth], version: int) -> None:
+        self._write(columns.department_depths(rows, version))
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """One statement of crossdesk's own that writes what the store computes from what it holds."""
+        with _writing():
+            self._writer.command(sql, parameters=dict(parameters or {}))
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Result:
         """One statement that reads; ``{name:Type}`` in it stands for a parameter. Raises BadQuery, Unavailable."""

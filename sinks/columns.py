@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingest.event import FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
-from sinks.store import Department, StoredRecord
+from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
 from streams.fact import Fact
 from streams.indicators import IndicatorValue
 
@@ -53,8 +53,20 @@ def indicators(batch: Sequence[IndicatorValue]) -> Insert:
 
 
 def departments(batch: Sequence[Department], version: int) -> Insert:
-    columns = [[getattr(department, name) for department in batch] for name in Department._fields]
-    return Insert(PUBLIC, "departments_versions", ("version", *Department._fields), [[version] * len(batch), *columns])
+    return _of_version("departments_versions", Department._fields, batch, version)
+
+
+def calendar_time(batch: Sequence[CalendarTime], version: int) -> Insert:
+    return _of_version("calendar_time_versions", CalendarTime._fields, batch, version)
+
+
+def department_depths(batch: Sequence[DepartmentDepth], version: int) -> Insert:
+    return _of_version("department_depths_versions", DepartmentDepth._fields, batch, version)
+
+
+def _of_version(table: str, names: tuple[str, ...], batch: Sequence[tuple[Any, ...]], version: int) -> Insert:
+    columns = [[row[i] for row in batch] for i in range(len(names))]
+    return Insert(PUBLIC, table, ("version", *names), [[version] * len(batch), *columns])
 
 
 def migration(applied: Migration) -> Insert:

@@ -31,6 +31,25 @@ class Department(NamedTuple):
     head_count: int
 
 
+class CalendarTime(NamedTuple):
+    """``calendar`` had been open for ``cumulative_us`` by ``instant`` (both microseconds), counted from anywhere.
+
+    There is a row for each opening and closing and for both ends of what is known. ``*`` is whoever has no calendar.
+    """
+
+    calendar: str
+    instant: int
+    cumulative_us: int
+
+
+class DepartmentDepth(NamedTuple):
+    """``depth`` 0 is the top; it holds from ``since`` (microseconds) until the department's next row."""
+
+    department: str
+    since: int
+    depth: int
+
+
 class Store(Protocol):
     """Raises :class:`Unavailable` from every method; any other exception is a bug and stops the process."""
 
@@ -44,6 +63,15 @@ class Store(Protocol):
 
     def write_departments(self, departments: Sequence[Department], version: int) -> None:
         """All departments as the configuration ``version`` has them: the highest version stands, whole."""
+
+    def write_calendar_time(self, rows: Sequence[CalendarTime], version: int) -> None:
+        """Business time as the configuration ``version`` has it: the highest version stands, whole.
+
+        What is written of one version must leave no gap in time.
+        """
+
+    def write_department_depths(self, rows: Sequence[DepartmentDepth], version: int) -> None:
+        """The tree as the configuration ``version`` has it: the highest version stands, whole."""
 
 
 class StoreError(Exception):

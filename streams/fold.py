@@ -225,13 +225,14 @@ def fold_whole(moments: Sequence[Moment], ctx: Context) -> tuple[Head, Standing]
     head = new_head(ctx.config.levels)
     fold(head, kept, ctx)
     if standing.reason:
-        exclude(head, ctx, standing)
+        exclude(head, kept, ctx, standing)
     return head, standing
 
 
-def exclude(head: Head, ctx: Context, standing: Standing) -> None:
-    """The case counts nowhere: one fact says why, so that the share of exclusions can be shown."""
-    owner = ctx.config.department(ctx.source, head.case.group, standing.since)
+def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Standing) -> None:
+    """The case counts nowhere: one fact of who had it then says why, so that the share of exclusions can be shown."""
+    routed = [m.group for m in moments if m.kind == Kind.routed and not m.relation and m.time <= standing.since]
+    owner = ctx.config.department(ctx.source, routed[-1] if routed else "", standing.since)
     ctx.facts.clear()
     for level, department in enumerate(ctx.config.path(owner, standing.since)):
         ctx.put(

@@ -1,5 +1,5 @@
-"""An invented organisation: who works in it, when it is open, and how its cases go.
+"""An invented organisation: who works in it, when it is open, how its cases go; and what must be measured of them.
 
-Nothing here computes what crossdesk measures: it decides what happens. It shares no code with ``streams``, so that the
-two can be held against each other.
+What happens is decided here, so what must be measured is known here: ``truth`` writes it down by arithmetic of its own. It
+shares no code with ``streams``, so that the two can be held against each other.
 """

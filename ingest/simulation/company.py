@@ -4,92 +4,29 @@
 
 What a manager should find in the numbers: IT answers fast; Facilities is slow to answer and its work comes back; what
 Procurement hands over to Legal lies there for days and half of it is sent back for missing information; what HR (London)
-hands over to Payroll (Bengaluru) waits for the next morning, as their hours hardly meet.
+hands over to Payroll (Bengaluru) waits for the next morning, as their hours hardly meet. Since February Controlling takes longer
+every week; since 9 March what IT hands over to Procurement lies there, and half of it comes back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date
-from hashlib import blake2b
+from datetime import UTC, date, datetime
 
 from ingest.simulation.opening import Office
+from ingest.simulation.parts import Company, Department, Division, Norm, Pair, Service, Unit
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
-
-
-def _pseudonym(unit: str, number: int) -> str:
-    return "k1:" + blake2b(f"{unit}\x1f{number}".encode(), digest_size=16).hexdigest()
+HEAD_OFFICE = Office("Europe/Berlin", "DE-BE", {"mon-fri": "09:00-17:00"})
 
 
-@dataclass(frozen=True)
-class Unit:
-    """Where requesters sit, by the name the helpdesk has for it; ``weight`` is how much they ask for."""
-
-    name: str
-    department: str
-    office: Office
-    heads: int
-    weight: float
-    people: tuple[str, ...] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "people", tuple(_pseudonym(self.name, i) for i in range(self.heads)))
-
-
-@dataclass(frozen=True)
-class Service:
-    """``onward``: with which probability other departments must do their part, in which order.
-
-    ``second_line`` is the chance that the department's second group does the work; ``child`` names the department that a
-    case of its own is opened for; ``month`` multiplies demand on days of the month.
-    """
-
-    name: str
-    department: str
-    weight: float
-    onward: tuple[tuple[float, tuple[str, ...]], ...] = ()
-    second_line: float = 0.0
-    child: tuple[str, float] = ("", 0.0)
-    bot_solves: float = 0.0
-    month: tuple[range, float] = (range(0), 1.0)
-
-
-@dataclass(frozen=True)
-class Department:
-    """Times are medians in open hours; ``spread`` is the sigma of their logarithm; the rest are probabilities."""
-
-    id: str
-    name: str
-    unit: str
-    groups: tuple[str, ...]
-    begin: float
-    accept: float
-    answer: float
-    effort: float
-    spread: float = 0.8
-    asks: float = 0.28
-    vendor: float = 0.05
-    waits_for: tuple[str, float] = ("", 0.0)
-    promises: float = 0.08
-    forgets: float = 0.04
-    reopened: float = 0.04
-    thanked: float = 0.14
-
-
-@dataclass(frozen=True)
-class Pair:
-    """How a hand-over differs from what its receiver is used to: ``slow`` multiplies the time until acceptance."""
-
-    slow: float = 1.0
-    needs_info: float = 0.06
-    wrong: float = 0.02
+def _at(*utc: int) -> int:
+    return int(datetime(*utc, tzinfo=UTC).timestamp())  # type: ignore[misc,arg-type]
 
 
 BERLIN_IT = Office(
     "Europe/Berlin",
     "DE-BE",
     {"mon-thu": "08:00-12:00, 13:00-17:00", "fri": "08:00-12:00, 12:30-15:00"},
+    later=((date(2026, 2, 2), {"mon-thu": "07:30-12:00, 13:00-17:30", "fri": "07:30-12:00, 12:30-15:30"}),),
     closures=((date(2026, 12, 24), date(2026, 12, 31)),),
     half_days={date(2026, 12, 23): "09:00-12:00"},
 )
@@ -112,6 +49,28 @@ NEW_YORK = Office(
 )
 BENGALURU = Office("Asia/Kolkata", "IN-KA", {"mon-fri": "09:30-13:00, 14:00-18:30"})
 SINGAPORE = Office("Asia/Singapore", "SG", {"mon-fri": "09:00-12:30, 13:30-18:00"})
+SYDNEY = Office("Australia/Sydney", "AU-NSW", {"mon-fri": "08:00-12:00, 12:45-16:30"})
+OFFICES = (BERLIN_IT, BERLIN_SITE, BERLIN_FINANCE, BERLIN, LONDON_HR, NEW_YORK, BENGALURU, SINGAPORE, SYDNEY)
+
+DIVISIONS = (
+    Division("tidewell", "Tidewell Instruments"),
+    Division("operations", "Operations", "tidewell"),
+    Division("it", "IT Service", "operations"),
+    Division("facilities", "Facilities", "operations"),
+    Division("logistics", "Logistics", "operations"),
+    Division("production", "Production", "operations", BERLIN_SITE),
+    Division("people", "People", "tidewell"),
+    Division("hr", "HR Service", "people"),
+    Division("payroll", "Payroll", "people"),
+    Division("finance", "Finance", "tidewell"),
+    Division("payables", "Accounts Payable", "finance"),
+    Division("controlling", "Controlling", "finance"),
+    Division("commercial", "Commercial", "tidewell"),
+    Division("legal", "Legal", "commercial"),
+    Division("procurement", "Procurement", "commercial"),
+    Division("marketing", "Marketing", "commercial"),
+    Division("sales", "Sales", "commercial", BERLIN),
+)
 
 UNITS = (
     Unit("IT", "it", BERLIN_IT, 28, 4),
@@ -122,6 +81,8 @@ UNITS = (
     Unit("Controlling", "controlling", BERLIN_FINANCE, 9, 4),
     Unit("Legal", "legal", LONDON_LEGAL, 7, 3),
     Unit("Procurement", "procurement", BERLIN_BUYERS, 14, 7),
+    Unit("Logistics Sydney", "logistics", SYDNEY, 13, 3),
+    Unit("Marketing", "marketing", BERLIN, 10, 3),
     Unit("Production Berlin", "production", BERLIN_SITE, 180, 14),
     Unit("Production Bengaluru", "production", BENGALURU, 120, 10),
     Unit("Sales Europe", "sales", BERLIN, 60, 14),
@@ -142,6 +103,7 @@ DEPARTMENTS = (
         waits_for=("facilities", 0.03),
         thanked=0.22,
         reopened=0.03,
+        norms=(Norm("4bh", "4bh", "3bd", {"*": "4bh", "facilities": "3bh"}),),
     ),
     Department(
         "facilities",
@@ -159,6 +121,10 @@ DEPARTMENTS = (
         forgets=0.2,
         reopened=0.1,
         thanked=0.08,
+        norms=(
+            Norm("4bh", "1bd", "5bd", {"*": "4bh"}),
+            Norm("6bh", "1bd", "5bd", {"*": "4bh"}, date(2026, 1, 19)),
+        ),
     ),
     Department(
         "hr",
@@ -171,6 +137,7 @@ DEPARTMENTS = (
         effort=4.0,
         asks=0.34,
         thanked=0.2,
+        norms=(Norm("6bh", "6bh", "4bd", {"*": "4bh", "it": "3bh"}),),
     ),
     Department(
         "payroll",
@@ -182,6 +149,7 @@ DEPARTMENTS = (
         answer=0.5,
         effort=5.0,
         promises=0.14,
+        norms=(Norm("6bh", "6bh", "5bd", {"*": "4bh", "hr": "4bh"}),),
     ),
     Department(
         "payables",
@@ -194,6 +162,7 @@ DEPARTMENTS = (
         effort=6.0,
         asks=0.35,
         vendor=0.08,
+        norms=(Norm("1bd", "1bd", "5bd", {"*": "5bh"}),),
     ),
     Department(
         "controlling",
@@ -206,6 +175,8 @@ DEPARTMENTS = (
         effort=5.0,
         waits_for=("payables", 0.06),
         promises=0.12,
+        norms=(Norm("1bd", "1bd", "4bd", {"*": "4bh"}),),
+        worse=(date(2026, 2, 2), 0.12),
     ),
     Department(
         "legal",
@@ -220,6 +191,10 @@ DEPARTMENTS = (
         vendor=0.1,
         thanked=0.1,
         promises=0.15,
+        norms=(
+            Norm("2bd", "1bd", "8bd", {"*": "1bd", "procurement": "1bd"}),
+            Norm("2bd", "1bd", "7bd", {"*": "1bd", "procurement": "6bh"}, date(2026, 3, 16)),
+        ),
     ),
     Department(
         "procurement",
@@ -233,6 +208,34 @@ DEPARTMENTS = (
         vendor=0.16,
         waits_for=("controlling", 0.08),
         promises=0.15,
+        norms=(Norm("1bd", "1bd", "8bd", {"*": "4bh", "it": "4bh", "legal": "6bh"}),),
+    ),
+    Department(
+        "logistics",
+        "Logistics",
+        "Logistics Sydney",
+        ("Shipping Desk", "Customs Desk"),
+        begin=1.2,
+        accept=1.5,
+        answer=0.5,
+        effort=5.0,
+        vendor=0.2,
+        waits_for=("facilities", 0.05),
+        promises=0.1,
+        norms=(Norm("6bh", "1bd", "4bd", {"*": "4bh", "sales": "3bh"}),),
+    ),
+    Department(
+        "marketing",
+        "Marketing",
+        "Marketing",
+        ("Marketing Requests",),
+        begin=1.8,
+        accept=1.6,
+        answer=0.6,
+        effort=8.0,
+        asks=0.4,
+        promises=0.2,
+        norms=(Norm("1bd", "1bd", "10bd", {"*": "1bd"}),),
     ),
 )
 
@@ -257,13 +260,33 @@ SERVICES = (
     Service("Contract question", "legal", 4),
     Service("Non-disclosure agreement", "legal", 3, ((0.08, ("procurement",)),)),
     Service("Purchase request", "procurement", 7, ((0.25, ("controlling", "procurement")), (0.06, ("payables",)))),
+    Service("Shipment", "logistics", 5, ((0.15, ("procurement", "logistics")), (0.05, ("legal",))), second_line=0.3),
+    Service("Customs papers", "logistics", 2.5, ((0.2, ("legal", "logistics")),), second_line=0.8),
+    Service("Brochure and stand", "marketing", 3.5, ((0.25, ("procurement", "marketing")), (0.1, ("legal",)))),
     Service("Supplier contract", "procurement", 4.5, ((0.8, ("legal", "procurement")),), second_line=0.3),
 )
 
 PAIRS = {
     ("procurement", "legal"): Pair(slow=9.0, needs_info=0.45),
     ("hr", "payroll"): Pair(slow=1.7, needs_info=0.15),
-    ("it", "procurement"): Pair(needs_info=0.12),
+    ("it", "procurement"): Pair(needs_info=0.12, wrong=0.08),
     ("payables", "procurement"): Pair(slow=1.4, wrong=0.08),
 }
-USUAL = Pair()
+
+TIDEWELL = Company(
+    "Tidewell Instruments",
+    HEAD_OFFICE,
+    DIVISIONS,
+    UNITS,
+    DEPARTMENTS,
+    SERVICES,
+    PAIRS,
+    breakdowns=((date(2026, 3, 9), "it", "procurement", Pair(slow=7.0, needs_info=0.4)),),
+    moves=((date(2026, 1, 26), "Vendor Master Data", "procurement"),),
+    transfers=(
+        (date(2026, 1, 14), UNITS[2].people[2], "Human Resources", "Legal"),
+        (date(2026, 1, 28), UNITS[0].people[3], "IT", "Procurement"),
+        (date(2026, 2, 11), UNITS[10].people[5], "Production Berlin", "Sales Europe"),
+    ),
+    outages=((_at(2026, 1, 21, 11, 40), _at(2026, 1, 21, 16, 20)),),
+)

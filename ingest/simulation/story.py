@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ingest.event import (
-    ActedData,
     Actor,
-    AskedRequester,
     BotReplied,
     ChildData,
     ChildLinked,
-    Claimed,
     Classified,
     ClassifiedData,
-    Closed,
-    Created,
     CreatedData,
-    Delivered,
-    Merged,
-    MergedData,
     NeedBy,
     NeedByData,
-    Noted,
-    Paused,
-    PausedData,
     PromiseAccepted,
-    Promised,
     PromiseData,
-    PromisedData,
-    Reopened,
-    RequesterReplied,
-    Resumed,
-    Routed,
-    RoutedData,
-    Solved,
     Thanked,
     ThankedData,
     Waiting,
 )
-from ingest.simulation.case import Case, instant
-from ingest.simulation.company import (
-    DAY,
-    HOUR,
-    MINUTE,
-    PAIRS,
-    USUAL,
-    Department,
-    Service,
-    Unit,
-)
+from ingest.simulation.case import instant
+from ingest.simulation.incidents import Incidents
+from ingest.simulation.parts import DAY, HOUR, MINUTE, Department, Service, Unit
 from ingest.simulation.world import World
 
 SPEED = {"low": 1.25, "normal": 1.0, "high": 0.6, "urgent": 0.35}
 CLOSES_AFTER = 5 * DAY
 
 
-class Story(Case):
+class Story(Incidents):
     """One case, told by what is decided: what happens, who takes part, how long it takes."""
 
     def __init__(self, world: World, unit: Unit, person: str, service: Service, now: int) -> None:
@@ -65,15 +40,43 @@ class Story(Case):
     def tell(self) -> None:
         """The whole case of a requester."""
         self.ask()
-        if self.rng.random() < self.service.bot_solves:
+        fate = self.rng.random()
+        if fate < 0.004:
+            self.spam()
+        elif fate < 0.008:
+            self.withdrawn()
+        elif self.rng.random() < self.service.bot_solves:
             self.bot_solves()
+        else:
+            self.begin()
+            self.go_on(fate)
+
+    def go_on(self, fate: float) -> None:
+        """Whatever the first department makes of it."""
+        if fate < 0.012:
+            self.withdrawn()
             return
-        self.begin()
+        for below, detour in self.detours():
+            if fate < below:
+                detour()
+                break
+        if self.over:
+            return
         self.work()
         for receiver in self.onward():
             self.hand_over(self.world.departments[receiver])
             self.work()
         self.finish()
+
+    def detours(self) -> tuple[tuple[float, Callable[[], None]], ...]:
+        """What goes wrong on the way, and with which chance, added up."""
+        return (
+            (0.016, self.deleted_by_mistake),
+            (0.022, self.excluded),
+            (0.030, self.solved_by_mistake),
+            (0.040, self.called_back),
+            (0.050, self.put_back),
+        )
 
     # The beginning
 
@@ -91,10 +94,7 @@ class Story(Case):
             priority=self.priority,
             channel=channel if by_phone or channel != "phone" else "portal",
         )
-        if by_phone:
-            self.human(Created, data)
-        else:
-            self.add(Created, Actor.requester, self.person, data)
+        self.created(data, on_behalf=by_phone)
         if rng.random() < 0.03:
             self.add(
                 NeedBy, Actor.requester, self.person, NeedByData(due=instant(self.now + rng.randrange(1, 6) * DAY))
@@ -104,25 +104,26 @@ class Story(Case):
         chance = rng.random()
         if not by_phone and chance > 0.8:
             self.now += int(rng.uniform(1, 12) * MINUTE if chance < 0.96 else rng.uniform(0.5, 2.0) * HOUR)
-        self.add(Routed, Actor.system, "", RoutedData(group=self.group))
+        self.routed(self.group, by_human=False)
 
     def begin(self) -> None:
         """The first department takes the case up, and mostly answers."""
         rng = self.rng
         duplicate = None
-        if rng.random() < 0.015:
+        if rng.random() < 0.02:
             duplicate = self.asked_twice()
         self.wait_for_human(self.owner.begin * self.world.busy[self.owner.id] * SPEED[self.priority])
         self.take_up()
-        if duplicate:
-            self.merge(duplicate)
+        if duplicate and self.merge(duplicate):
+            duplicate.take_up()
+            duplicate.finish()
         if rng.random() < 0.14:
             other = rng.choice(("low", "normal", "high"))
             self.human(Classified, ClassifiedData(priority=other if other != self.priority else "urgent"))
         if rng.random() < self.service.second_line:
             self.wait_for_human(0.15)
             self.group = self.owner.groups[1]
-            self.human(Routed, RoutedData(group=self.group))
+            self.routed(self.group)
             self.agent = ""
             self.wait_for_human(self.owner.accept * 0.8 * self.world.busy[self.owner.id])
             self.take_up()
@@ -132,23 +133,21 @@ class Story(Case):
 
     def asked_twice(self) -> Story:
         """Somebody loses patience and asks the same again."""
-        again = Story(self.world, self.unit, self.person, self.service, self.now + self.rng.randrange(5, 90) * MINUTE)
+        when = self.now + self.rng.randrange(5, 90) * MINUTE
+        if self.rng.random() < 0.3 and self.began == self.now:  # the newer one is kept
+            when = max(self.began - self.rng.randrange(5, 90) * MINUTE, self.began // DAY * DAY)
+        again = Story(self.world, self.unit, self.person, self.service, when)
         again.ask()
         return again
-
-    def merge(self, duplicate: Story) -> None:
-        duplicate.now = max(self.now, self.opening().after(duplicate.now, 5 * MINUTE))
-        duplicate.agent = self.agent
-        duplicate.human(Merged, MergedData(into=self.subject))
 
     def bot_solves(self) -> None:
         self.now += self.rng.randrange(20, 90)
         self.add(BotReplied, Actor.provider_bot)
-        self.add(Solved, Actor.provider_bot)
+        self.solved_by_bot()
         if self.rng.random() < 0.12:
             self.now += self.rng.randrange(4, 120) * MINUTE
-            self.add(RequesterReplied, Actor.requester, self.person)
-            self.add(Reopened, Actor.requester, self.person)
+            self.requester_writes()
+            self.reopened(Actor.requester)
             self.begin()
             self.work()
             self.finish()
@@ -173,7 +172,7 @@ class Story(Case):
         effort = owner.effort * SPEED[self.priority]
         if rng.random() < 0.45:
             self.wait_for_human(effort * 0.4)
-            self.human(Noted)
+            self.note()
             effort *= 0.6
         before = self.now
         self.wait_for_human(effort)
@@ -184,7 +183,7 @@ class Story(Case):
         self.wait_for_human(self.owner.effort * 0.2)
         self.promise = f"{self.subject}/p{self._changes}"
         due = self.opening().after(self.now, (4.0 + 2.2 * self.owner.effort) * HOUR)
-        self.human(Promised, PromisedData(promise=self.promise, due=instant(due)))
+        self.promised(self.promise, due)
         self.answer()
         if self.rng.random() < 0.4:
             self.wait_for_requester(0.7)
@@ -193,25 +192,23 @@ class Story(Case):
     def ask_requester(self) -> None:
         rng = self.rng
         self.wait_for_human(self.owner.effort * 0.15)
-        self.human(AskedRequester)
-        self.human(Paused, PausedData(owner=Waiting.requester, reason="" if rng.random() < 0.06 else "question"))
-        self.answered = True
+        self.ask_back()
+        self.paused(Waiting.requester, "" if rng.random() < 0.06 else "question")
         self.wait_for_requester(3.5)
-        self.add(RequesterReplied, Actor.requester, self.person)
-        if rng.random() < self.owner.forgets:
+        self.requester_writes()
+        forgets = rng.random() < self.owner.forgets
+        if forgets:
             self.wait_for_human(self.owner.begin)
-            self.human(Resumed)
-        else:
-            self.add(Resumed, Actor.system)
+        self.resumed(by_human=forgets)
         self.wait_for_human(0.8 * self.owner.begin * self.world.busy[self.owner.id])
         self.answer()
 
     def wait_for_others(self, whom: Waiting, hours: float) -> None:
         self.wait_for_human(self.owner.effort * 0.15)
         reason = "supplier" if whom is Waiting.third_party else self.owner.waits_for[0]
-        self.human(Paused, PausedData(owner=whom, reason=reason))
+        self.paused(whom, reason)
         self.wait_for_human(hours)
-        self.human(Resumed)
+        self.resumed(by_human=True)
 
     def open_child(self) -> None:
         """A case of its own for another department, and a wait until it is solved."""
@@ -219,15 +216,16 @@ class Story(Case):
         service = Service(self.service.name, self.service.child[0], 1.0)
         child = Story(self.world, self.world.units[self.owner.unit], self.who(), service, self.now)
         data = CreatedData(requester=self.who(), requester_group=self.owner.unit, service=service.name, channel="child")
-        child.add(Created, Actor.requester, self.who(), data)
+        child.created(data)
         child.add(ChildLinked, Actor.system, "", ChildData(parent=self.subject))
-        child.add(Routed, Actor.system, "", RoutedData(group=child.group))
-        self.human(Paused, PausedData(owner=Waiting.other_department, reason="child"))
+        child.routed(child.group, by_human=False)
+        self.paused(Waiting.other_department, "child")
         child.begin()
         child.work()
         self.now = max(self.now, child.solve())
         child.close()
-        self.add(Resumed, Actor.system)
+        self.account.served_by(child.account)
+        self.resumed(by_human=False)
 
     def chase(self, since: int) -> None:
         """The requester asks how it stands, and is answered."""
@@ -237,7 +235,7 @@ class Story(Case):
         if self.now >= resume:
             self.now = resume
             return
-        self.add(RequesterReplied, Actor.requester, self.person)
+        self.requester_writes()
         self.wait_for_human(self.owner.begin * 1.3)
         self.answer()
         self.now = max(self.now, resume)
@@ -255,7 +253,7 @@ class Story(Case):
     def hand_over(self, receiver: Department) -> None:
         """To ``receiver``, who may send it back for what is missing, or may not be the right one at first."""
         giver, giver_group = self.owner, self.group
-        pair = PAIRS.get((giver.id, receiver.id), USUAL)
+        pair = self.world.pair(giver.id, receiver.id, self.now)
         chance = self.rng.random()
         if chance < pair.wrong:
             self.pass_through(giver, receiver)
@@ -263,13 +261,13 @@ class Story(Case):
         self.accept(receiver.accept * pair.slow)
         if chance > 1.0 - pair.needs_info:
             self.wait_for_human(0.3)
-            self.human(Noted)
+            self.note()
             self.route(giver, giver_group, "needs_info")
             self.accept(giver.accept)
             if self.rng.random() < 0.4:
                 self.ask_requester()
             self.wait_for_human(1.0)
-            self.human(Noted)
+            self.note()
             self.route(receiver, receiver.groups[0])
             self.accept(receiver.accept * pair.slow)
         if not self.answered or self.rng.random() < 0.6:
@@ -278,13 +276,15 @@ class Story(Case):
 
     def pass_through(self, giver: Department, receiver: Department) -> None:
         """To somebody who passes it on untouched."""
-        others = [d for d in self.world.departments.values() if d not in (giver, receiver)]
+        others = [d for d in self.world.departments.values() if d is not giver and d is not receiver]
+        if not others:
+            return
         wrong = self.rng.choice(others)
         self.route(wrong, wrong.groups[0])
         self.wait_for_human(wrong.accept)
 
     def route(self, department: Department, group: str, reason: str = "") -> None:
-        self.human(Routed, RoutedData(group=group, reason=reason))
+        self.routed(group, reason)
         self.owner, self.group, self.agent = department, group, ""
 
     def accept(self, hours: float) -> None:
@@ -293,12 +293,15 @@ class Story(Case):
         if due - before > 40 * HOUR and self.rng.random() < 0.25:
             self.wait_for_requester(6.0)
             if self.now < due:
-                self.add(RequesterReplied, Actor.requester, self.person)
+                self.requester_writes()
         self.now = due
         self.take_up()
 
     def take_up(self) -> None:
-        self.human(Claimed if self.rng.random() < 0.8 else Noted)
+        if self.rng.random() < 0.8:
+            self.claim()
+        else:
+            self.note()
 
     # The end
 
@@ -309,18 +312,18 @@ class Story(Case):
         chance = rng.random()
         if chance < owner.reopened:
             self.wait_for_requester(5.0)
-            self.add(RequesterReplied, Actor.requester, self.person)
-            self.add(Reopened, Actor.requester, self.person)
+            self.requester_writes()
+            self.reopened(Actor.requester)
             self.wait_for_human(owner.begin)
             self.answer()
             self.wait_for_human(owner.effort * 0.8)
             self.solve()
         elif chance < owner.reopened + 0.02:
             self.wait_for_requester(1.0)
-            self.add(RequesterReplied, Actor.requester, self.person)
-            self.add(Reopened, Actor.system)
+            self.requester_writes()
+            self.reopened(Actor.system)
             self.now = self.opening().after(self.now, rng.uniform(3, 40) * MINUTE)
-            self.human(Solved)
+            self.solved()
         if rng.random() < owner.thanked:
             solved = self.now
             self.wait_for_requester(1.5)
@@ -333,16 +336,19 @@ class Story(Case):
     def solve(self) -> int:
         if self.promise:
             if self.rng.random() < 0.6:
-                self.human(Delivered, PromiseData(promise=self.promise))
+                self.delivered(self.promise)
             self.promise = ""
         chance = self.rng.random()
         if chance < (0.7 if self.answered else 0.92):
             self.answer()
         elif chance > 0.96:
-            self.human(Noted)
-        self.human(Solved, ActedData(group=self.group))
+            self.note()
+        if self.rng.random() < 0.015:
+            self.solved_elsewhere()
+        else:
+            self.solved(group=self.group)
         return self.now
 
     def close(self, solved: int | None = None) -> None:
         self.now = max(self.now, (self.now if solved is None else solved) + CLOSES_AFTER)
-        self.add(Closed, Actor.system)
+        self.closed()

@@ -63,7 +63,7 @@ class FirstResponse(Measure):
             self.answered(m, ctx)
         elif ended(was, case):
             self.by_bot = m.actor == BOT
-            if m.actor == HUMAN:
+            if m.actor == HUMAN and kind != Kind.deleted:
                 self.finish(ctx, m.time, flags="silent_solve")
             else:
                 self.give_up(ctx, m.time)

@@ -52,7 +52,7 @@ class NextResponse(Measure):
             if self.clock is not None and self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, self.name)
         elif ended(was, case):
-            if m.actor == HUMAN:
+            if m.actor == HUMAN and kind != Kind.deleted:
                 self.answered = True
                 self.finish(ctx, m.time, flags="silent_solve")
             else:

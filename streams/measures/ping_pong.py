@@ -27,7 +27,7 @@ class PingPong(Measure):
     holder: str = UNOWNED
     giver: str = ""
     came_from: str = ""
-    since: int = 0
+    stint: Clock | None = None
     finished: bool = False
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
@@ -43,10 +43,15 @@ class PingPong(Measure):
             if label == self.giver:
                 self.returned(m, ctx, level)
             self.giver, self.came_from = self.label, self.holder
-            self.since, self.finished = m.time, False
+            self.stint, self.finished = ctx.start(m.id, m.time, case.owner), False
+        elif self.stint is not None and case.owner != self.holder:  # from child to child of one parent
+            ctx.change_calendar(self.stint, case.owner, m.time)
         self.label, self.holder = label, case.owner
 
     def returned(self, m: Moment, ctx: Context, level: int) -> None:
-        clock: Clock = ctx.start(m.id, self.since, self.holder, self.came_from)
-        ctx.end(clock, m.time, "finished" if self.finished else "")
-        ctx.draw_last(self.name, clock, level)
+        """The stint that ends here is the fact; the return opens it."""
+        clock = self.stint
+        if clock is not None:
+            clock.opener, clock.department, clock.counterpart = m.id, self.holder, self.came_from
+            ctx.end(clock, m.time, "finished" if self.finished else "")
+            ctx.draw_last(self.name, clock, level)

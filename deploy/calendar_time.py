@@ -1,0 +1,49 @@
+"""What the second computation cannot take from facts: opening hours and the tree, written out as rows of the store.
+
+The sinks know nothing of calendars and the streams nothing of tables, so this lies between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sinks.store import CalendarTime, DepartmentDepth, Store
+from streams.company import ANYBODY
+from streams.configuration import Configuration
+from streams.hours import Calendar
+
+LONG_AGO = 0
+"""1970: the store's instants begin there."""
+
+
+def write_hours_and_tree(store: Store, configuration: Configuration, since: int, until: int) -> None:
+    """What the second computation needs of ``configuration``, whenever that is new, or time approaches ``until``.
+
+    Each time from before the first clock that runs: what is written of one version must leave no gap in time.
+    """
+    store.write_calendar_time(list(calendar_rows(configuration, since, until)), configuration.version)
+    store.write_department_depths(list(depth_rows(configuration)), configuration.version)
+
+
+def calendar_rows(configuration: Configuration, since: int, until: int) -> Iterator[CalendarTime]:
+    """Business time from ``since`` to ``until`` (microseconds): of every department, and of whoever has no calendar."""
+    for department in (ANYBODY, *dict.fromkeys((*configuration.departments, *configuration.norms.versions))):
+        calendar = configuration.calendar(department)
+        for instant in edges(calendar, since, until):
+            yield CalendarTime(department, instant, calendar.cumulative(instant))
+
+
+def depth_rows(configuration: Configuration) -> Iterator[DepartmentDepth]:
+    """How deep each department lies, whenever that changes."""
+    for department in configuration.departments:
+        known: int | None = None
+        for since in (LONG_AGO, *configuration.company.reorganisations):
+            depth = configuration.depth(department, since)
+            if depth != known and since >= LONG_AGO:
+                yield DepartmentDepth(department, since, depth)
+                known = depth
+
+
+def edges(calendar: Calendar, since: int, until: int) -> list[int]:
+    """Both ends, and all openings and closings between them."""
+    return sorted({since, until, *(edge for opening in calendar.intervals(since, until) for edge in opening)})

@@ -1,0 +1,308 @@
+"""Each measure of one case, read off its account (METRICS 2.3 to 2.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from ingest.event import Actor
+from ingest.simulation.account import FAR, Account, Episode, Place
+from ingest.simulation.tenure import Tenure, Tenures, ended, first
+from ingest.simulation.waits import waiting
+from ingest.simulation.world import UNOWNED, Places
+
+
+class Measured(NamedTuple):
+    """One value at one level; durations as of the end where it still runs. ``due`` is None without a promise, and while paused."""
+
+    case: str
+    measure: str
+    level: int
+    department: str
+    counterpart: str
+    start: int
+    stop: int | None
+    outcome: str
+    calendar_us: int
+    business_us: int
+    due: int | None = None
+
+
+class _Value(NamedTuple):
+    """A value before it is shown at one level (-1: at all)."""
+
+    measure: str
+    level: int
+    department: str
+    start: int
+    stop: int | None
+    outcome: str
+    calendar_us: int
+    business_us: int
+    due: int | None = None
+    counterpart: str = ""
+
+
+def measure(account: Account, places: Places, now: int) -> Iterator[Measured]:
+    """Everything there is to say about a case."""
+    if not account.episodes:
+        return
+    case = _Case(account, places, now)
+    for v in case.values():
+        path, other = places.path(v.department), places.path(v.counterpart) if v.counterpart else ()
+        for level in range(places.levels) if v.level < 0 else (v.level,):
+            counterpart = other[level] if other else ""
+            yield Measured(
+                account.subject, v.measure, level, path[level], counterpart, v.start, v.stop, v.outcome,
+                v.calendar_us, v.business_us, v.due,
+            )  # fmt: skip
+
+
+class _Case(Tenures):
+    def __init__(self, account: Account, places: Places, now: int) -> None:
+        super().__init__(account, places, now)
+        self.episodes = account.episodes
+        self.created = account.episodes[0].since
+        self.asker = account.beneficiary
+        lent = [p for other in account.merged for p in other.public if p > self.created]
+        self.public = sorted([*account.public, *lent])
+        self.acts = sorted([*account.acts, *((p, "") for p in lent)])
+        self.asked = min([self.created[0], *(o.episodes[0].since[0] for o in account.merged if o.episodes)])
+
+    def values(self) -> Iterator[_Value]:
+        if self.account.struck is not None:
+            _, at = self.account.struck
+            yield _Value("excluded", -1, self.owner(at), at[0], at[0], "done", 0, 0)
+            return
+        yield from self.orphan()
+        yield from self.first_response()
+        yield from self.next_response()
+        yield from self.resolutions()
+        yield from self.reopening()
+        yield from self.silence()
+        for level in range(self.places.levels):
+            yield from self.ownership(level)
+            yield from self.acceptance(level)
+            yield from self.ping_pong(level)
+        yield from (_Value(*share) for share in waiting(self, self.asked))
+
+    # What they have in common
+
+    def until(self, stop: int | None) -> int:
+        return self.now if stop is None else stop
+
+    def judged(self, due: int | None, stop: int | None, *, gave_up: bool = False, paused: bool = False) -> str:
+        """Met or missed where there is something to keep; the end of a case without it is neither, unless it was late."""
+        if gave_up and (due is None or (stop is not None and stop <= due)):
+            return "cancelled"
+        if due is not None:
+            if stop is not None and stop <= due:
+                return "met"
+            return "missed" if due <= self.now else "running"
+        if stop is not None:
+            return "done"
+        return "paused" if paused else "running"
+
+    # The measures
+
+    def orphan(self) -> Iterator[_Value]:
+        """Nobody has it."""
+        for episode in self.episodes:
+            for t in self.within(episode.since, episode.until):
+                if t.department == UNOWNED:
+                    start = t.since[0]
+                    stop = t.until[0] if t.until < FAR else None
+                    end = self.until(stop)
+                    time = self.worked(UNOWNED, start, end)
+                    yield _Value("orphan", -1, UNOWNED, start, stop, self.judged(None, stop), end - start, time)
+
+    def first_response(self) -> Iterator[_Value]:
+        """From the request to the first word of a human; once more, if a bot had solved it and it came back."""
+        opened, start = self.created, self.asked
+        skip = self.account.on_behalf
+        while True:
+            heard = [p for p in self.public if p > opened and p[0] > start]
+            answer = heard[1 if skip else 0] if len(heard) > skip else FAR
+            end = ended(self.episodes, opened)
+            closing = end.until if end else FAR
+            at = min(answer, closing)
+            owning = next((t for t in self.within(opened, at) if t.department != UNOWNED), None)
+            yield from self._responded("first_response", start, owning, at, self.gave_up(end, at))
+            if end is None or at != closing or end.actor is not Actor.provider_bot:
+                return
+            back = next((e for e in self.episodes if e.since > closing), None)
+            if back is None:
+                return
+            opened, start = back.since, back.since[0]
+
+    def gave_up(self, end: Episode | None, at: Place) -> bool:
+        """The case ended, and no human had solved it."""
+        human = end is not None and end.actor is Actor.provider_human and end.kind != "deleted"
+        return end is not None and at == end.until and not human
+
+    def _responded(self, name: str, start: int, owning: Tenure | None, at: Place, gave_up: bool) -> Iterator[_Value]:
+        stop = at[0] if at < FAR else None
+        end = self.until(stop)
+        if owning is None:
+            if stop is not None:
+                outcome = self.judged(None, stop, gave_up=gave_up)
+                work = self.worked(UNOWNED, start, end)
+                yield _Value(name, -1, UNOWNED, start, stop, outcome, end - start, work, None, self.asker)
+            return
+        department, since = owning.department, max(owning.since[0], start)
+        target = self.places.target(name, department, self.asker, since)
+        due = self.due(department, target, since) if target else None
+        time = self.worked(UNOWNED, start, since) + self.worked(department, since, end)
+        outcome = self.judged(due, stop, gave_up=gave_up)
+        yield _Value(name, -1, department, start, stop, outcome, end - start, time, due, self.asker)
+
+    def next_response(self) -> Iterator[_Value]:
+        """Whoever had an answer before writes again, and waits for the next."""
+        ends = [e for e in self.episodes if e.until < FAR]
+        humans = [e.until for e in ends if e.actor is Actor.provider_human and e.kind != "deleted"]
+        answers = sorted([*self.public, *humans])
+        free = self.created
+        for at, _ in self.account.wrote:
+            open_then = any(e.since <= at < e.until for e in self.episodes)
+            if at < free or not open_then or not answers or answers[0] > at:
+                continue
+            end = ended(self.episodes, at)
+            stop = min(first(self.public, at), end.until if end else FAR)
+            owning = next(t for t in self.within(at, FAR))
+            yield from self._responded("next_response", at[0], owning, stop, self.gave_up(end, stop))
+            free = stop
+
+    def resolutions(self) -> Iterator[_Value]:
+        """To the first solution, pauses included; and each episode's working time, without them."""
+        for i, episode in enumerate(self.episodes):
+            start = self.asked if i == 0 else episode.since[0]
+            stop = episode.until[0] if episode.until < FAR else None
+            end = self.until(stop)
+            gave_up = episode.kind == "deleted"
+            if stop is None:
+                department = self.owner(self.end)
+            elif episode.actor is Actor.provider_human and not gave_up:
+                department = self.actor(episode.until, episode.who)
+            else:
+                department = self.owner(episode.until)
+            if stop is None and department == UNOWNED:
+                continue
+            if i == 0:
+                outcome, time = self.judged(None, stop, gave_up=gave_up), self.owned(start, end)
+                yield _Value(
+                    "first_resolution", -1, department, start, stop, outcome, end - start, time, None, self.asker
+                )
+            owning = next((t for t in self.within(episode.since, episode.until) if t.department != UNOWNED), None)
+            due = None
+            if owning is not None:
+                since = max(owning.since[0], start)
+                target = self.places.target("resolution", owning.department, self.asker, since)
+                due = self.due(owning.department, target, since, self.until(stop) + 1) if target else None
+            outcome = self.judged(due, stop, gave_up=gave_up, paused=stop is None and self.paused_now())
+            time = self.owned(start, end, pauses=True)
+            yield _Value("resolution", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+
+    def reopening(self) -> Iterator[_Value]:
+        """Whether a solution held for seven working days. One that held has no duration."""
+        for i, episode in enumerate(self.episodes):
+            if episode.until == FAR or episode.kind == "deleted":
+                continue
+            human = episode.actor is Actor.provider_human
+            department = self.actor(episode.until, episode.who) if human else self.owner(episode.until)
+            start = episode.until[0]
+            due = self.due(department, "7bd", start)
+            stop = self.episodes[i + 1].since[0] if i + 1 < len(self.episodes) else None
+            broken = stop is not None and due is not None and stop <= due
+            held = not broken and due is not None and due <= self.now
+            outcome = "missed" if broken else "met" if held else "running"
+            end = start if held and stop is None else self.until(stop)
+            time = self.worked(department, start, end)
+            yield _Value("reopening", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+
+    def silence(self) -> Iterator[_Value]:
+        """The gaps between public messages while it is open; what nobody owned is a gap of its own."""
+        for episode in self.episodes:
+            taken = [t.since for t in self.within(episode.since, episode.until) if t.department != UNOWNED]
+            cuts = [p for p in self.public if episode.since < p < episode.until]
+            if self.owner(episode.since) == UNOWNED and taken and first(cuts, episode.since) > taken[0]:
+                cuts.insert(0, taken[0])
+            edges = [episode.since, *cuts, episode.until]
+            for a, b in pairwise(edges):
+                department = self.owner(a)
+                stop = b[0] if b < FAR else None
+                if department == UNOWNED and (stop is None or (taken and b == taken[0] and a[0] == b[0])):
+                    continue
+                end = self.until(stop)
+                time = self.worked(department, a[0], end, pauses=True)
+                paused = stop is None and self.paused_now()
+                outcome = self.judged(None, stop, paused=paused)
+                yield _Value("silence", -1, department, a[0], stop, outcome, end - a[0], time, None, self.asker)
+
+    def ownership(self, level: int) -> Iterator[_Value]:
+        """One value for each time in which one department, or what is below it, had the case."""
+        for episode in self.episodes:
+            runs: list[tuple[str, Place, Place]] = []
+            for t in self.within(episode.since, episode.until):
+                label = UNOWNED if t.department == UNOWNED else self.places.path(t.department)[level]
+                if runs and runs[-1][0] == label:
+                    runs[-1] = (label, runs[-1][1], t.until)
+                else:
+                    runs.append((label, t.since, t.until))
+            for label, since, until in runs:
+                if label != UNOWNED:
+                    stop = until[0] if until < FAR else None
+                    end = self.until(stop)
+                    outcome = self.judged(None, stop, paused=stop is None and self.paused_now())
+                    time = self.owned(since[0], end, pauses=True)
+                    yield _Value("ownership", level, self.owner(since), since[0], stop, outcome, end - since[0], time)
+
+    def acceptance(self, level: int) -> Iterator[_Value]:
+        """From the hand-over until somebody of the receiver acts, or it is handed on, or the case ends."""
+        path = self.places.path
+        handed = [t for t in self.all if t.handed and t.department != UNOWNED]
+        hands = [(self.holder((t.since[0], t.since[1] - 1)), t) for t in handed[1:]]
+        over = [(giver, t) for giver, t in hands if path(giver)[level] != path(t.department)[level]]
+        for i, (giver, t) in enumerate(over):
+            onward = over[i + 1][1].since if i + 1 < len(over) else FAR
+            acted = next((p for p, who in self._taking_up() if p > t.since and self._receives(p, who, level)), FAR)
+            end = ended(self.episodes, t.since)
+            stop_at = min(acted, onward, end.until if end else FAR)
+            stop = stop_at[0] if stop_at < FAR else None
+            target = self.places.target("acceptance", t.department, giver, t.since[0])
+            due = self.due(t.department, target, t.since[0]) if target else None
+            outcome = self.judged(due, stop, gave_up=stop is not None and stop_at not in (acted, onward))
+            time = self.worked(t.department, t.since[0], self.until(stop))
+            yield _Value(
+                "acceptance", level, t.department, t.since[0], stop, outcome,
+                self.until(stop) - t.since[0], time, due, giver,
+            )  # fmt: skip
+
+    def _taking_up(self) -> Iterable[tuple[Place, str]]:
+        """What counts as taking a case up: whatever a human does on it, solving included."""
+        return sorted([*self.acts, *self.account.finished])
+
+    def _receives(self, at: Place, who: str, level: int) -> bool:
+        holder = self.holder((at[0], at[1] - 1))
+        return self.places.path(self.actor(at, who))[level] == self.places.path(holder)[level]
+
+    def ping_pong(self, level: int) -> Iterator[_Value]:
+        """From one department to another and straight back: as long as the other had it."""
+        path = self.places.path
+        stints: list[tuple[Place, str, str]] = []
+        for t in self.all:
+            if t.department == UNOWNED:
+                continue
+            label = path(t.department)[level]
+            if stints and (not t.handed or label == stints[-1][2]):
+                stints[-1] = (stints[-1][0], stints[-1][1], label)
+            else:
+                stints.append((t.since, label, label))
+        for (_, _, a), (since, _, b), (back, again, _) in zip(stints, stints[1:], stints[2:], strict=False):
+            if again == a != b:
+                holder = self.holder((back[0], back[1] - 1))
+                giver = self.holder((since[0], since[1] - 1))
+                time = self.owned(since[0], back[0])
+                yield _Value(
+                    "ping_pong", level, holder, since[0], back[0], "done", back[0] - since[0], time, None, giver
+                )
