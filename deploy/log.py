@@ -64,7 +64,7 @@ class Log:
             "PRAGMA synchronous=NORMAL"
         )  # safe against a killed process; a lost machine may lose the last second
         db.execute("PRAGMA cache_size=-32000")
-        db.execute("PRAGMA wal_autocheckpoint=16000")
+        db.execute("PRAGMA wal_autocheckpoint=50000")
         with self.transaction():
             for topic in TOPICS:
                 db.execute(
