@@ -121,7 +121,7 @@ port_option = click.option(
 def main() -> None:
     """Measures how well the departments of one organisation serve each other.
 
-    Start with `crossdesk demo`: a simulated company of eight serving departments in three levels. Then try it on a log of
+    Start with `crossdesk demo`: a simulated company of a dozen departments in three levels. Then try it on a log of
     your own with `crossdesk replay`.
     """
     for stream in (sys.stdout, sys.stderr):
