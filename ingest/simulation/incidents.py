@@ -102,11 +102,11 @@ class Incidents(Case):
 
     # Nobody's, or somebody else's
 
-    def put_back(self) -> None:
+    def put_back(self, *, patient: bool = False) -> None:
         """Back into the pool: nobody has it until somebody routes it again, or the requester has had enough."""
         self.routed("", "not ours")
         self.agent = ""
-        if self.rng.random() < 0.25:
+        if not patient and self.rng.random() < 0.25:
             self.over = True
             self.withdrawn()
             return

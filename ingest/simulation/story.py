@@ -259,6 +259,8 @@ class Story(Incidents):
             self.pass_through(giver, receiver)
         self.route(receiver, receiver.groups[0])
         self.accept(receiver.accept * pair.slow)
+        if self.rng.random() < 0.04:
+            self.put_back(patient=True)
         if chance > 1.0 - pair.needs_info:
             self.wait_for_human(0.3)
             self.note()

@@ -36,6 +36,8 @@ class PingPong(Measure):
                 by = ctx.config.path(actor_department(ctx.config, ctx.source, was, m), m.time)[level]
                 self.finished = self.finished or by == self.label
             return
+        if self.stint is not None and case.owner != was.owner:  # to the pool, or from child to child of one parent
+            ctx.change_calendar(self.stint, case.owner, m.time)
         if case.owner == UNOWNED:
             return
         label = ctx.config.path(case.owner, m.time)[level]
@@ -44,8 +46,6 @@ class PingPong(Measure):
                 self.returned(m, ctx, level)
             self.giver, self.came_from = self.label, self.holder
             self.stint, self.finished = ctx.start(m.id, m.time, case.owner), False
-        elif self.stint is not None and case.owner != self.holder:  # from child to child of one parent
-            ctx.change_calendar(self.stint, case.owner, m.time)
         self.label, self.holder = label, case.owner
 
     def returned(self, m: Moment, ctx: Context, level: int) -> None:
