@@ -135,6 +135,7 @@ class Company:
         self._changes: dict[tuple[str, str], Dated[tuple[str, ...]]] = {}
 
     def department(self, source: str, group: str, at: int) -> str:
+        """Which department the group is; ``_unowned`` for no group, ``_unmapped`` for one that no file names at ``at``."""
         if not group:
             return UNOWNED
         if self.each:
@@ -143,10 +144,12 @@ class Company:
         return UNMAPPED if history is None else history.at(at)
 
     def person(self, who: str, at: int) -> str:
+        """The department of a pseudonym, or empty."""
         history = self.people.get(who)
         return "" if history is None else history.at(at)
 
     def path(self, department: str, at: int) -> tuple[str, ...]:
+        """The department at each level, from the top, ``levels`` of them; below its own depth it stands for itself."""
         path = self._constant.get(department)
         if path is not None:
             return path
@@ -158,6 +161,7 @@ class Company:
         return history.at(at)
 
     def next_change(self, source: str, group: str, after: int) -> int | None:
+        """The next instant after ``after`` at which the path of the group's department changes."""
         if self.each or (source, group) not in self.groups:
             return None
         history = self._changes.get((source, group))

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import Field
 
 from streams.company import Company, CompanyFile, SourceEntry
-from streams.hours import Calendar
-from streams.norms import Norm, Norms, NormsFile
+from streams.norms import Norms, NormsFile
 from streams.problems import Part
 
 
@@ -37,6 +36,13 @@ class Configuration:
         self.company = Company(files.company)
         self.norms = Norms(self.company, files.norms.values())
         self.levels = self.company.levels
+        # Looked up for every event: without another call between.
+        self.department = self.company.department
+        self.person = self.company.person
+        self.next_change = self.company.next_change
+        self.path = self.company.path
+        self.calendar = self.norms.calendar
+        self.norm = self.norms.norm
         self.sources = frozenset(source.name for source in files.company.sources)
 
     @classmethod
@@ -44,33 +50,9 @@ class Configuration:
         """Raises ``pydantic.ValidationError``: records are our own, so an unreadable one is a bug, or from a newer release."""
         return cls(Files.model_validate_json(record))
 
-    def department(self, source: str, group: str, at: int) -> str:
-        """Which department the group is; ``_unowned`` for no group, ``_unmapped`` for one that no file names at ``at``."""
-        return self.company.department(source, group, at)
-
     def unit(self, source: str, group: str, at: int) -> str:
         """Which department a requester's group is; empty for no group."""
         return self.company.department(source, group, at) if group else ""
-
-    def person(self, who: str, at: int) -> str:
-        """The department of a pseudonym, or empty."""
-        return self.company.person(who, at)
-
-    def next_change(self, source: str, group: str, after: int) -> int | None:
-        """The next instant after ``after`` at which the path of the group's department changes."""
-        return self.company.next_change(source, group, after)
-
-    def path(self, department: str, at: int) -> tuple[str, ...]:
-        """The department at each level, from the top, ``levels`` of them; below its own depth it stands for itself."""
-        return self.company.path(department, at)
-
-    def calendar(self, department: str) -> Calendar:
-        """Its hours over time; the organisation's for whatever has none."""
-        return self.norms.calendar(department)
-
-    def norm(self, kind: str, department: str, counterpart: str, at: int) -> Norm | None:
-        """What ``department`` promised at ``at``. ``acceptance``: to ``counterpart``, else to what is above it, else to anybody."""
-        return self.norms.norm(kind, department, counterpart, at)
 
     @property
     def departments(self) -> tuple[str, ...]:

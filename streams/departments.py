@@ -8,7 +8,6 @@ be let go, is kept in memory and rebuilt on recovery.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
@@ -65,32 +64,55 @@ _fact = msgspec.msgpack.Decoder(Fact)
 
 
 class Shelf:
-    """Where the facts of a series lie: those that run, and the others by the day on which they can be let go."""
+    """Where the facts of a series lie: those that run, and the others by the day on which they can be let go.
 
-    __slots__ = ("leaving", "running")
+    Who moves from one day to another leaves an entry behind, which is passed over: a day has too many to search.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("hash", "leaving", "left", "running")
+
+    def __init__(self, of: Series) -> None:
+        self.hash = hashlib.blake2b("/".join(map(str, of)).encode(), digest_size=8).digest()
         self.running: set[bytes] = set()
         self.leaving: dict[int, list[bytes]] = {}
+        self.left: dict[int, set[bytes]] = {}
 
     def put(self, key: bytes, fact: Fact, known: bytes | None = None) -> None:
         """``known``: the version that lies here already."""
         day = day_to_go(fact)
         if known is not None:
-            before = None if key in self.running else day_to_go(_fact.decode(known))
-            if before == day:
-                return
-            if before is None:
+            if key in self.running:
+                if day is None:
+                    return
                 self.running.remove(key)
             else:
-                self.leaving[before].remove(key)
+                before = day_to_go(_fact.decode(known))
+                if before == day:
+                    return
+                if before is not None:
+                    self.left.setdefault(before, set()).add(key)
         if day is None:
             self.running.add(key)
+        elif key in self.left.get(day, ()):
+            self.left[day].remove(key)
+        elif day in self.leaving:
+            self.leaving[day].append(key)
         else:
-            self.leaving.setdefault(day, []).append(key)
+            self.leaving[day] = [key]
+
+    def on(self, day: int) -> Iterable[bytes]:
+        """Those that can be let go on ``day``."""
+        keys, left = self.leaving.get(day, ()), self.left.get(day)
+        return [key for key in keys if key not in left] if left else keys
+
+    def pop(self, day: int) -> Iterable[bytes]:
+        keys = self.on(day)
+        self.leaving.pop(day, None)
+        self.left.pop(day, None)
+        return keys
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain(self.running, *self.leaving.values())
+        return chain(self.running, *map(self.on, self.leaving))
 
 
 class Departments:
@@ -103,13 +125,13 @@ class Departments:
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.changes: dict[bytes, bytes | None] = {}
-        self.shelves: defaultdict[Series, Shelf] = defaultdict(Shelf)
+        self.shelves: dict[Series, Shelf] = {}
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
             if key != META:
                 fact = _fact.decode(value)
-                self.shelves[series(fact)].put(key, fact)
+                self.shelf(fact).put(key, fact)
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
@@ -131,15 +153,27 @@ class Departments:
         return Effects(self.changes)
 
     def _take(self, fact: Fact, raw: bytes) -> None:
-        key = state_key(fact)
-        known = self.changes[key] if key in self.changes else self.state.get(key)
+        shelf = self.shelf(fact)
+        key = fact.opener + shelf.hash + _hash_case(fact.case_id)
+        changes = self.changes
+        known = changes[key] if key in changes else self.state.get(key)
         if known is not None and _version.decode(known).version >= fact.version:
             return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
             raw = encode(fact)
-        self.changes[key] = raw
-        self.shelves[series(fact)].put(key, fact, known)
+        changes[key] = raw
+        shelf.put(key, fact, known)
+
+    def shelf(self, fact: Fact) -> Shelf:
+        """A fact never leaves its series. With the hash of the series its key in the state is 31 bytes long: the opener, and
+        hashes of what else there can be of that.
+        """
+        series = (fact.measure, fact.department, fact.level)
+        shelf = self.shelves.get(series)
+        if shelf is None:
+            shelf = self.shelves[series] = Shelf(series)
+        return shelf
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -173,12 +207,12 @@ class Departments:
             return
         self.today = as_of // DAY_US
         for name, shelf in list(self.shelves.items()):
-            for key in shelf.leaving.pop(LONG_AGO, ()):  # retracted before there was an ``as_of``
+            for key in shelf.pop(LONG_AGO):  # retracted before there was an ``as_of``
                 fact = msgspec.structs.replace(_fact.decode(self.state[key]), counts_at=as_of)
                 self.changes[key] = encode(fact)
                 shelf.put(key, fact)
             for day in [d for d in shelf.leaving if d <= self.today]:
-                self.changes.update(dict.fromkeys(shelf.leaving.pop(day)))
+                self.changes.update(dict.fromkeys(shelf.pop(day)))
             if not shelf.running and not shelf.leaving:
                 del self.shelves[name]
 
@@ -203,21 +237,6 @@ class Departments:
                 yield from aggregator.values(*about, group)
         for about in sorted(silent):
             yield from aggregator.values(*about, Group())
-
-
-def series(fact: Fact) -> Series:
-    """A fact never leaves its series."""
-    return (fact.measure, fact.department, fact.level)
-
-
-def state_key(fact: Fact) -> bytes:
-    """What names a fact, in 31 bytes: its opener, and hashes of what else there can be of that."""
-    return fact.opener + _hash_series(fact.measure, fact.level, fact.department) + _hash_case(fact.case_id)
-
-
-@lru_cache(maxsize=1 << 14)
-def _hash_series(measure: str, level: int, department: str) -> bytes:
-    return hashlib.blake2b(f"{measure}/{level}/{department}".encode(), digest_size=8).digest()
 
 
 @lru_cache(maxsize=1 << 14)

@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 _RUNNING = (Outcome.running, Outcome.paused)
 
 
-class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0, kw_only=True):
+class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     """One measured thing, at one level of the department tree.
 
     ``version`` is the events offset of the last record folded: the highest per :attr:`fact_id` stands. ``opener`` is the id (16

@@ -175,7 +175,7 @@ def resolve(moments: Sequence[Moment]) -> tuple[list[Moment], Standing]:
     void: dict[bytes, int] = {}
     for m in moments:
         if m.kind == Kind.corrected and not m.relation and m.id not in void:
-            void[bytes.fromhex(m.text.replace("-", ""))] = m.at
+            void[corrects(m)] = m.at
     kept: list[Moment] = []
     merged = deleted = excluded = None
     for m in sorted((_moved(m, void) for m in moments if void.get(m.id) != 0), key=lambda m: m.order):
@@ -199,6 +199,11 @@ def resolve(moments: Sequence[Moment]) -> tuple[list[Moment], Standing]:
     if deleted is not None and _spam(kept, deleted):
         return kept, Standing("spam", deleted.time, deleted.id)
     return kept, Standing()
+
+
+def corrects(m: Moment) -> bytes:
+    """The id of the moment that a correction is about."""
+    return bytes.fromhex(m.text.replace("-", ""))
 
 
 def _moved(m: Moment, void: dict[bytes, int]) -> Moment:
@@ -236,16 +241,20 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
     ctx.facts.clear()
     for level, department in enumerate(ctx.config.path(owner, standing.since)):
         ctx.put(
-            "excluded",
-            standing.by,
-            level,
-            department,
-            start=standing.since,
-            stop=standing.since,
-            since=standing.since,
-            outcome=Outcome.done,
-            counts_at=standing.since,
-            flags=standing.reason,
+            Fact(
+                ctx.version,
+                ctx.case_id,
+                "excluded",
+                standing.by,
+                level,
+                department,
+                start=standing.since,
+                stop=standing.since,
+                since=standing.since,
+                outcome=Outcome.done,
+                counts_at=standing.since,
+                flags=standing.reason,
+            )
         )
     head.case, head.pending = Case(ended=standing.since), []
     head.whole, head.levels = WholeStates(), [LevelStates() for _ in head.levels]

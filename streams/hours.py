@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil
 
 from streams.schedule import FAR_AHEAD, LONG_AGO, US, Interval, Opening, Schedule, Span, business_days
 
@@ -126,12 +125,16 @@ class Calendar:
             raise ValueError(f"{days} business days: they cannot be negative")
         if days == 0:
             return start
-        target = self._days_by(start) + days
-        before = ceil(target) - 1  # whole days before the day on which it is due
-        while len(self._day_bounds) <= self._origin_day + before + 1:
+        # In integers, since Fractions are slow: the days that have passed are ``gone / whole`` after the beginning of ``day``.
+        day, into, length = self._day_at(start)
+        whole = length * days.denominator
+        gone = into * days.denominator + length * days.numerator
+        before = (gone - 1) // whole  # whole days before the day on which it is due
+        last = self._origin_day + day + before
+        while len(self._day_bounds) <= last + 1:
             self._look_ahead(start)
-        opens, closes = self._day_bounds[self._origin_day + before :][:2]
-        return self._instant(opens + ceil((target - before) * (closes - opens)), start)
+        opens, closes = self._day_bounds[last], self._day_bounds[last + 1]
+        return self._instant(opens - (before * whole - gone) * (closes - opens) // whole, start)
 
     def open_at(self, t: int) -> bool:
         if self._always:
@@ -182,13 +185,17 @@ class Calendar:
         return cumulative - self._base[bisect_left(self._cumulative, cumulative)]
 
     def _days_by(self, t: int) -> Fraction:
+        day, into, length = self._day_at(t)
+        return day + Fraction(into, length)
+
+    def _day_at(self, t: int) -> tuple[int, int, int]:
+        """The business day of ``t``, from the origin, how much of it was open by then, and how much of it is open in all."""
         worked = self._worked_by(t)
         day = bisect_right(self._day_bounds, worked) - 1
-        whole = Fraction(day - self._origin_day)
         if day + 1 == len(self._day_bounds):
-            return whole
-        opens, closes = self._day_bounds[day], self._day_bounds[day + 1]
-        return whole + Fraction(worked - opens, closes - opens)
+            return day - self._origin_day, 0, 1
+        opens = self._day_bounds[day]
+        return day - self._origin_day, worked - opens, self._day_bounds[day + 1] - opens
 
     def _look_ahead(self, start: int) -> None:
         """Tabulate one more year, unless the calendar has been closed for ten since ``start``."""

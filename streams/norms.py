@@ -74,10 +74,13 @@ class NormsFile(Part):
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """One promise. ``name`` is stable: ``it/first_response@2026-01-01``, ``it/acceptance/finance``."""
+    """One promise. ``name`` is stable: ``it/first_response@2026-01-01``, ``it/acceptance/finance``; ``written`` is the target
+    as text.
+    """
 
     name: str
     target: Target
+    written: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,11 @@ class Norms:
             self._calendars[department] = shared.setdefault(schedules, Calendar(schedules))
 
     def calendar(self, department: str) -> Calendar:
+        """Its hours over time; the organisation's for whatever has none."""
         return self._calendars.get(department, self.default)
 
     def norm(self, kind: str, department: str, counterpart: str, at: int) -> Norm | None:
+        """What ``department`` promised at ``at``. ``acceptance``: to ``counterpart``, else to what is above it, else to anybody."""
         versions = self.versions.get(department)
         version = None if versions is None else versions.at(at)
         if version is None:
@@ -157,7 +162,8 @@ def default_schedule(company: Company, department: str = "") -> Schedule:
 
 def _norms(entry: NormEntry) -> Mapping[tuple[str, str], Norm]:
     since = f"@{entry.valid_from}" if entry.valid_from else ""
+    targets = {key: parse_target(text) for key, text in entry.targets()}
     return {
-        (kind, giver): Norm("/".join(filter(None, (entry.department, kind, giver))) + since, parse_target(text))
-        for (kind, giver), text in entry.targets()
+        (kind, giver): Norm("/".join(filter(None, (entry.department, kind, giver))) + since, target, str(target))
+        for (kind, giver), target in targets.items()
     }

@@ -25,7 +25,7 @@ class Taken(Struct, array_like=True, gc=False):
 class Row(Struct, array_like=True, gc=False):
     """The state of one case. ``offset``: the last record folded; ``wake``: the watermark that next changes something;
     ``structural``: its moments must be resolved together; ``into``: the case that it was merged into; ``child``: it serves another;
-    ``held``: moments too far beyond the watermark; ``stub``: what is left when all else was let go.
+    ``out``: of all denominators; ``held``: moments too far beyond the watermark; ``stub``: what is left when all else was let go.
     """
 
     format: int
@@ -34,6 +34,7 @@ class Row(Struct, array_like=True, gc=False):
     wake: int = FAR
     stub: bytes = b""
     structural: bool = False
+    out: bool = False
     head: Head | None = None
     log: Log = msgspec.field(default_factory=Log)
     into: str = ""

@@ -20,10 +20,11 @@ from streams.fold import (
     FORMAT,
     STRUCTURAL,
     STUB_AFTER,
-    Head,
     at_rest,
+    corrects,
     difference,
     draw,
+    fold,
     fold_whole,
     new_head,
     reorganise,
@@ -125,14 +126,22 @@ class Touch:
         elif m.kind in STRUCTURAL:
             row.structural = True
             self.change(lambda moments: [*moments, m], offset)
-        elif row.structural or row.config < self.cases.meta.config:
+        elif row.config < self.cases.meta.config or row.out:
             self.change(lambda moments: [*moments, m], offset)
-        elif row.head is None or m.order > row.head.last:
+        elif row.head is None or (m.order > row.head.last and not self.voided(m)):
             self.append(m, offset)
+        elif row.structural:
+            self.change(lambda moments: [*moments, m], offset)
         else:
             self.insert(m, offset)
         if m.kind == Kind.child_linked:
             row.child = True
+
+    def voided(self, m: Moment) -> bool:
+        """A correction came before what it corrects."""
+        return self.row.structural and any(
+            k.kind == Kind.corrected and not k.relation and corrects(k) == m.id for k in self.history.load()[1]
+        )
 
     def append(self, m: Moment, offset: int) -> None:
         """The ordinary way: the last moment so far."""
@@ -160,7 +169,7 @@ class Touch:
         first = self.history.locate(m.order)
         base, moments = self.history.load(first)
         before, after = self.context(offset), self.context(offset)
-        replay(head_of(base) or new_head(before.config.levels), moments, before)
+        fold(head_of(base) or new_head(before.config.levels), moments, before)
         changed = sorted((*moments, m), key=lambda k: k.order)
         self.rewrite(first, base, changed, after)
         self.said.update(difference(before.facts, after.facts, after))
@@ -186,10 +195,12 @@ class Touch:
     def replace(self, moments: Sequence[Moment], ctx: Context) -> None:
         """Fold these from the beginning, and keep them."""
         row = self.row
+        row.out = False
         if not row.structural:
             self.rewrite(0, NIL, moments, ctx)
             return
         row.head, standing = fold_whole(moments, ctx)
+        row.out = bool(standing.reason)
         chunks = [moments[i : i + TAIL] for i in range(0, len(moments), TAIL)] or [[]]
         self.history.rewrite(0, [(NIL, chunk) for chunk in chunks])
         row.into = self.beside(standing.into)
@@ -327,13 +338,6 @@ class Touch:
             self.cases.pushed(self.case_id, row.wake)
         self.cases.put(self.case_id, encode(row))
         self.cases.drop(self.history.obsolete)
-
-
-def replay(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
-    draw(head, ctx)
-    for m in moments:
-        step(head, m, ctx)
-    settle(head, ctx)
 
 
 def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from streams.clock import Context
-from streams.fact import Outcome
+from streams.fact import Fact, Outcome
 from streams.measure import ENDINGS, Measure
 from streams.timeline import Case, Kind, Moment
+
+PARTIES = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
+FACTS = {party: f"waiting_{party}" for party in PARTIES}
 
 
 class Share(Struct, array_like=True, gc=False):
@@ -109,38 +112,48 @@ class Waiting(Measure):
         """The facts, at every level, of the parties and departments that these shares belong to."""
         path = ctx.config.path
         touched = [self.shares[i] for i in which]
-        for waits_for in dict.fromkeys(share.waits_for for share in touched):
-            parts = [(s, path(s.department, s.start)) for s in self.shares if s.waits_for == waits_for]
+        for waits_for in {share.waits_for: None for share in touched}:
+            parts = [share for share in self.shares if share.waits_for == waits_for]
+            paths = [path(share.department, share.start) for share in parts]
             if len(parts) == 1:
-                share, labels = parts[0]
-                for level in ctx.levels:
-                    self.draw_one(ctx, level, labels[level], (share,))
+                for level, label in enumerate(paths[0]):
+                    self.draw_one(ctx, level, label, parts)
                 continue
             for level in ctx.levels:
-                changed = dict.fromkeys(labels[level] for s, labels in parts if s in touched)
-                for label in changed:
-                    self.draw_one(ctx, level, label, [s for s, labels in parts if labels[level] == label])
+                labels = [labels[level] for labels in paths]
+                for label in {label: None for label, share in zip(labels, parts, strict=True) if share in touched}:
+                    own = [share for of, share in zip(labels, parts, strict=True) if of == label]
+                    self.draw_one(ctx, level, label, own)
 
     def draw_one(self, ctx: Context, level: int, label: str, parts: Sequence[Share]) -> None:
         """The fact of one party and department: the sum of ``parts``."""
-        first = parts[0]
-        waited = sum(s.calendar_us for s in parts)
-        if first.waits_for == "closed" and not waited:
+        active, stop = self.shares[self.active], self.stop
+        first, waited, worked, runs = parts[0], 0, 0, False
+        for share in parts:
+            waited += share.calendar_us
+            worked += share.business_us
+            runs = runs or (share is active and stop is None)
+        waits_for, start = first.waits_for, first.start
+        if waits_for == "closed" and not waited:
             return  # the time after the last solution
-        active = self.shares[self.active]
-        runs = self.stop is None and any(s is active for s in parts)
         ctx.put(
-            f"{self.name}_{first.waits_for}",
-            self.opener,
-            level,
-            label,
-            counterpart=ctx.config.path(self.beneficiary, first.start)[level],
-            start=first.start,
-            stop=self.stop,
-            since=self.since if runs else first.start,
-            calendar=active.department if runs else "",
-            calendar_us=waited,
-            business_us=sum(s.business_us for s in parts),
-            outcome=Outcome.done if self.stop is not None else Outcome.running if runs else Outcome.paused,
-            counts_at=self.stop,
+            Fact(  # by position: by name takes five times as long
+                ctx.version,
+                ctx.case_id,
+                FACTS[waits_for],
+                self.opener,
+                level,
+                label,
+                ctx.config.path(self.beneficiary, start)[level],
+                start,
+                stop,
+                None,
+                self.since if runs else start,
+                active.department if runs else "",
+                waited,
+                worked,
+                Outcome.done if stop is not None else Outcome.running if runs else Outcome.paused,
+                "",
+                stop,
+            )
         )
