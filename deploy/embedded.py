@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -22,7 +23,7 @@ from sinks.clickhouse import ClickHouse, connect
 from sinks.store import Department, StoredRecord
 from streams.cases import Cases
 from streams.configuration import Configuration, Files, encode
-from streams.departments import Departments
+from streams.departments import NEVER, Departments
 from streams.fact import Fact, decode
 from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
@@ -34,6 +35,14 @@ SAVE_EVERY = 400_000
 SOURCE = "crossdesk"
 
 K = TypeVar("K")
+
+
+class Writing(NamedTuple):
+    """A batch on its way into the store; then the position ``position`` is ``next``."""
+
+    position: str
+    next: int
+    done: Future[None]
 
 
 class Progress(NamedTuple):
@@ -58,6 +67,8 @@ class Embedded:
         self.folder = folder
         self.log = Log(folder / "log.sqlite3")
         self.store: ClickHouse | None = None
+        self.writer = ThreadPoolExecutor(1, "store")
+        self.writing: Writing | None = None
         try:
             self.configurations = {v: Configuration.decode(c) for v, c in self.log.configurations().items()}
             self.case_state = {k.decode(): v for k, v in self.log.state("cases").items()}
@@ -91,6 +102,12 @@ class Embedded:
         marks = self.cases.meta.marks.values() if self.cases else ()
         return min(marks, default=None)
 
+    @property
+    def as_of(self) -> int | None:
+        """How far everything is known; None before the first watermark of every source."""
+        known = self.departments.meta.as_of if self.departments else NEVER
+        return known if known != NEVER else None
+
     def apply(self, files: Files) -> tuple[int, list[Problem]]:
         """Make ``files`` the next version, unless they say what the newest says: its number, and what to know about it.
 
@@ -118,6 +135,7 @@ class Embedded:
         self.configurations[version] = new
         if self.cases is None:
             self._start()
+        self._finish_writing()
         if self.store is not None:
             self.store.write_departments(departments_of(new), version)
         return version, problems
@@ -153,6 +171,7 @@ class Embedded:
                 self.log.append(topic, [(r.key, r.value) for r in chunk if r.topic == topic], at)
             self.log.set_position(position, count)
         self.fold()
+        self._write_beside()
 
     # -- through
     def fold(self) -> None:
@@ -208,31 +227,42 @@ class Embedded:
     def flush(self) -> None:
         """Bring the store and the stored windows up to the end of the log."""
         self._save_departments()
-        while self._store_facts():
-            pass
-        while self._store_events():
-            pass
+        self._finish_writing()
+        while self._begin_writing(1):
+            self._finish_writing()
 
-    def _store_facts(self) -> bool:
-        first = self.log.position("store:facts")
-        records = self.log.read_facts(first, STORE_BATCH)
-        if not records or self.store is None:
-            return False
-        last = {fact.key: fact for _, raw in records if isinstance(fact := decode(raw), Fact)}
-        self.store.write_facts(list(last.values()))
-        with self.log.transaction():
-            self.log.set_position("store:facts", records[-1][0] + 1)
-            self._drop_facts()
-        return True
+    def _write_beside(self) -> None:
+        """Into the store, in a thread of its own, while this one folds on: one large batch at a time."""
+        if self.writing is None or self.writing.done.done():
+            self._finish_writing()
+            self._begin_writing(STORE_BATCH)
 
-    def _store_events(self) -> bool:
-        records = self.log.read("events", self.log.position("store:events"), STORE_BATCH)
-        if not records or self.store is None:
+    def _begin_writing(self, least: int) -> bool:
+        """The next batch, where there are ``least`` records or more. What is written twice after a crash changes nothing."""
+        if self.store is None:
             return False
-        self.store.write_events([StoredRecord(r.offset, r.at, r.value) for r in records])
-        with self.log.transaction():
-            self.log.set_position("store:events", records[-1].offset + 1)
-        return True
+        store, first = self.store, self.log.position("store:facts")
+        if self.log.end_of_facts() - first >= least:
+            facts = self.log.read_facts(first, STORE_BATCH)
+            done = self.writer.submit(_write_facts, store, [raw for _, raw in facts])
+            self.writing = Writing("store:facts", facts[-1][0] + 1, done)
+            return True
+        first = self.log.position("store:events")
+        if self.log.end("events") - first >= least:
+            records = self.log.read("events", first, STORE_BATCH)
+            done = self.writer.submit(store.write_events, [StoredRecord(r.offset, r.at, r.value) for r in records])
+            self.writing = Writing("store:events", records[-1].offset + 1, done)
+            return True
+        return False
+
+    def _finish_writing(self) -> None:
+        """Wait until the batch is in the store, and move its position on."""
+        writing, self.writing = self.writing, None
+        if writing is not None:
+            writing.done.result()
+            with self.log.transaction():
+                self.log.set_position(writing.position, writing.next)
+                self._drop_facts()
 
     def repair(self, case: str) -> None:
         """Fold a case anew from all its stored records."""
@@ -273,6 +303,7 @@ class Embedded:
 
     # -- the end
     def close(self) -> None:
+        self.writer.shutdown()
         if self.store is not None:
             self.store.close()
             self.store = None
@@ -285,6 +316,12 @@ class Embedded:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _write_facts(store: ClickHouse, records: Sequence[bytes]) -> None:
+    """Of each fact the last version."""
+    last = {fact.key: fact for raw in records if isinstance(fact := decode(raw), Fact)}
+    store.write_facts(list(last.values()))
 
 
 def departments_of(configuration: Configuration) -> list[Department]:
