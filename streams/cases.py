@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,7 @@ from msgspec import Struct
 from ingest import event as e
 from streams import fact as f
 from streams.clock import FAR
+from streams.effects import Effects, Output
 from streams.fold import FORMAT
 from streams.row import RowStart, decode_start
 from streams.timeline import microseconds
@@ -30,21 +31,6 @@ REFOLD = 16
 META = "\U0010ffff"
 
 _encoder = msgspec.msgpack.Encoder()
-
-
-class Output(Struct, frozen=True, gc=False):
-    """A record for ``topic``. ``key`` decides the partition; empty: it goes to every partition of the topic."""
-
-    topic: str
-    key: str
-    value: bytes
-
-
-class Effects(NamedTuple):
-    """In this order: ``outputs`` acknowledged, then ``changes`` of the state (None: deleted), the partition's own row last."""
-
-    outputs: list[Output]
-    changes: dict[str, bytes | None]
 
 
 class Meta(Struct, array_like=True, gc=False):

@@ -59,8 +59,8 @@ class _Version(Struct, array_like=True, gc=False, frozen=True, tag=0):
 
 _encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
-_version = msgspec.msgpack.Decoder(_Version)
-_fact = msgspec.msgpack.Decoder(Fact)
+_version = msgspec.msgpack.Decoder(_Version).decode
+_fact = msgspec.msgpack.Decoder(Fact).decode
 
 
 class Shelf:
@@ -86,7 +86,7 @@ class Shelf:
                     return
                 self.running.remove(key)
             else:
-                before = day_to_go(_fact.decode(known))
+                before = day_to_go(_fact(known))
                 if before == day:
                     return
                 if before is not None:
@@ -130,8 +130,8 @@ class Departments:
         self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
             if key != META:
-                fact = _fact.decode(value)
-                self.shelf(fact).put(key, fact)
+                fact = _fact(value)
+                self._shelf((fact.measure, fact.department, fact.level)).put(key, fact)
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
@@ -139,12 +139,13 @@ class Departments:
         meta = self.meta
         before = meta.offset
         self._let_go()
+        take = self._take
         for offset, raw in records:
             if offset <= meta.offset:
                 continue
             record = decode(raw)
-            if isinstance(record, Fact):
-                self._take(record, raw)
+            if type(record) is Fact:
+                take(record, raw)
             else:
                 self._mark(record)
             meta.offset = offset
@@ -153,11 +154,12 @@ class Departments:
         return Effects(self.changes)
 
     def _take(self, fact: Fact, raw: bytes) -> None:
-        shelf = self.shelf(fact)
+        series = (fact.measure, fact.department, fact.level)
+        shelf = self.shelves.get(series) or self._shelf(series)
         key = fact.opener + shelf.hash + _hash_case(fact.case_id)
         changes = self.changes
         known = changes[key] if key in changes else self.state.get(key)
-        if known is not None and _version.decode(known).version >= fact.version:
+        if known is not None and _version(known).version >= fact.version:
             return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
@@ -165,11 +167,10 @@ class Departments:
         changes[key] = raw
         shelf.put(key, fact, known)
 
-    def shelf(self, fact: Fact) -> Shelf:
+    def _shelf(self, series: Series) -> Shelf:
         """A fact never leaves its series. With the hash of the series its key in the state is 31 bytes long: the opener, and
         hashes of what else there can be of that.
         """
-        series = (fact.measure, fact.department, fact.level)
         shelf = self.shelves.get(series)
         if shelf is None:
             shelf = self.shelves[series] = Shelf(series)
@@ -208,7 +209,7 @@ class Departments:
         self.today = as_of // DAY_US
         for name, shelf in list(self.shelves.items()):
             for key in shelf.pop(LONG_AGO):  # retracted before there was an ``as_of``
-                fact = msgspec.structs.replace(_fact.decode(self.state[key]), counts_at=as_of)
+                fact = msgspec.structs.replace(_fact(self.state[key]), counts_at=as_of)
                 self.changes[key] = encode(fact)
                 shelf.put(key, fact)
             for day in [d for d in shelf.leaving if d <= self.today]:
@@ -229,7 +230,7 @@ class Departments:
         silent = set(self.answered)
         changes, state = self.changes, self.state
         for (measure, department, level), shelf in sorted(self.shelves.items()):
-            facts = (_fact.decode(changes.get(key) or state[key]) for key in shelf)
+            facts = (_fact(changes.get(key) or state[key]) for key in shelf)
             for counterpart, group in aggregator.groups(measure, department, level, facts).items():
                 about = (measure, department, counterpart)
                 self.answered.add(about)

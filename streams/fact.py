@@ -5,6 +5,7 @@ All instants are UTC microseconds since 1970, all durations microseconds. Record
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -102,15 +103,7 @@ class ConfigPassed(Struct, array_like=True, gc=False, frozen=True, tag=2, kw_onl
 
 FactRecord = Fact | WatermarkPassed | ConfigPassed
 
-_decoder = msgspec.msgpack.Decoder(FactRecord)
-_encoder = msgspec.msgpack.Encoder()
+decode: Callable[[bytes], FactRecord] = msgspec.msgpack.Decoder(FactRecord).decode
+"""Raises ``msgspec.DecodeError``: facts are our own, so an unreadable one is a bug."""
 
-
-def decode(record: bytes) -> FactRecord:
-    """Raises ``msgspec.DecodeError``: facts are our own, so an unreadable one is a bug."""
-    fact: FactRecord = _decoder.decode(record)
-    return fact
-
-
-def encode(record: FactRecord) -> bytes:
-    return _encoder.encode(record)
+encode: Callable[[FactRecord], bytes] = msgspec.msgpack.Encoder().encode

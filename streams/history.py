@@ -80,14 +80,16 @@ def _reaches(base: Raw) -> Order:
 
 
 class History:
-    """Access to the log of one case. ``get`` and ``put`` reach the rows beside the case's own."""
+    """Access to the log of one case. ``get`` and ``put`` reach the rows beside the case's own. ``version``: the offset of the
+    record in hand; ``obsolete``: keys to delete once the row of the case is written.
+    """
+
+    __slots__ = ("case_id", "get", "log", "obsolete", "put", "version")
 
     def __init__(self, case_id: str, log: Log, get: Get, put: Put) -> None:
         self.case_id, self.log, self.get, self.put = case_id, log, get, put
         self.version = 0
-        """The offset of the record in hand."""
         self.obsolete: list[str] = []
-        """Keys to delete once the row of the case is written."""
 
     def append(self, m: Moment, head: Head) -> None:
         """``m`` came last, and ``head`` is after it. A full tail is sealed."""

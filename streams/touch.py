@@ -16,6 +16,7 @@ from msgspec import Raw
 from ingest import event as e
 from streams import fact as f
 from streams.clock import FAR, Context, Key
+from streams.effects import Output
 from streams.fold import (
     FORMAT,
     STRUCTURAL,
@@ -46,6 +47,8 @@ NEVER = -FAR
 
 class Touch:
     """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
+
+    __slots__ = ("case_id", "cases", "history", "now", "old_wake", "row", "said", "touched")
 
     def __init__(self, cases: Cases, case_id: str) -> None:
         self.cases, self.case_id = cases, case_id
@@ -331,8 +334,7 @@ class Touch:
         """Say the facts, and write the row."""
         if not self.touched:
             return
-        for fact in self.said.values():
-            self.cases.say("facts", fact.department, f.encode(fact))
+        self.cases.outputs += [Output("facts", fact.department, f.encode(fact)) for fact in self.said.values()]
         row = self.row
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)

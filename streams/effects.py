@@ -1,0 +1,22 @@
+"""What the fold ``cases`` asks of its shell."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+
+class Output(Struct, frozen=True, gc=False):
+    """A record for ``topic``. ``key`` decides the partition; empty: it goes to every partition of the topic."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+class Effects(NamedTuple):
+    """In this order: ``outputs`` acknowledged, then ``changes`` of the state (None: deleted), the partition's own row last."""
+
+    outputs: list[Output]
+    changes: dict[str, bytes | None]
