@@ -31,7 +31,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the laws of the tree
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 bench: $(VENV)/.dev ## how fast it is on this machine                         ARGS="--json"
-	$(BIN)/python tests/bench $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 # The oldest Python resolves: what only old ones need is then in the lock, and newer ones do no harm to it.
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header \

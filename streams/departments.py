@@ -144,7 +144,7 @@ class Departments:
             if offset <= meta.offset:
                 continue
             record = decode(raw)
-            if type(record) is Fact:
+            if isinstance(record, Fact):
                 take(record, raw)
             else:
                 self._mark(record)

@@ -1,0 +1,91 @@
+"""The folds alone, without any shell: events per second."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from bench.load import Load
+
+from ingest import event as e
+from streams.cases import Cases
+from streams.configuration import Configuration
+from streams.departments import Departments
+
+K = TypeVar("K")
+
+
+class Run(NamedTuple):
+    """Seconds in each fold, facts said, and the cases in the state at the end."""
+
+    cases_seconds: float
+    departments_seconds: float
+    facts: int
+    live: int
+
+
+def change(state: dict[K, bytes], changes: Mapping[K, bytes | None]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
+
+
+def live(state: Mapping[str, bytes]) -> int:
+    """How many cases: segments of long ones lie beside them."""
+    return sum("\x00" not in key for key in state)
+
+
+def run(work: Load, configuration: Configuration) -> Run:
+    """Events to facts to windows, from encoded bytes."""
+    gc.collect()
+    state: dict[str, bytes] = {}
+    windows: dict[bytes, bytes] = {}
+    cases = Cases(state, 0, lambda _: configuration)
+    departments = Departments(windows, 1, lambda _: configuration)
+    in_cases = in_departments = 0.0
+    facts = 0
+    for batch in work.batches:
+        began = time.perf_counter()
+        effects = cases.batch(batch)
+        change(state, effects.changes)
+        between = time.perf_counter()
+        said = [o.value for o in effects.outputs if o.topic == "facts"]
+        change(windows, departments.batch(enumerate(said, facts)).changes)
+        facts += len(said)
+        in_cases += between - began
+        in_departments += time.perf_counter() - between
+    return Run(in_cases, in_departments, facts, live(state))
+
+
+def long_case(length: int, configuration: Configuration) -> float:
+    """Seconds per event of one case of ``length`` events that arrive one per batch."""
+
+    def envelope(i: int) -> dict[str, Any]:
+        return {
+            "id": e.event_id("helpdesk", f"long|{i}"),
+            "source": "helpdesk",
+            "subject": "LONG",
+            "time": e.instant(1_767_600_000_000_000 + i * 60_000_000),
+            "specversion": "1.0",
+            "sequence": i,
+            "actor": e.Actor.provider_human,
+        }
+
+    records: list[bytes] = []
+    until = e.instant(1_767_600_000_000_000 + length * 60_000_000)
+    records.append(
+        e.encode(e.Watermark(**(envelope(0) | {"id": e.event_id("helpdesk", "mark")}), data=e.WatermarkData(until)))
+    )
+    kinds = (e.Noted, e.Replied, e.RequesterReplied, e.Noted)
+    records.append(e.encode(e.Created(**envelope(0), data=e.CreatedData(requester_group="Sales"))))
+    records += [e.encode(kinds[i % 4](**envelope(i))) for i in range(1, length)]
+    state: dict[str, bytes] = {}
+    cases = Cases(state, 0, lambda _: configuration)
+    began = time.perf_counter()
+    for record in enumerate(records):
+        change(state, cases.batch([record]).changes)
+    return (time.perf_counter() - began) / length
