@@ -18,7 +18,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from deploy import config_files, explain, report, serve
+from deploy import config_files, explain, log_report, report, serve, truth_file
+from deploy.demo import Demo
 from deploy.embedded import Embedded, Refused
 from deploy.folder import (
     DATA,
@@ -35,17 +36,19 @@ from deploy.folder import (
     opened,
     refuse_other_source,
 )
-from deploy.intake import log_records, store_indicators, take_in
+from deploy.history import PUBLISHED, started
+from deploy.intake import bring_up_to_date, log_records, take_in
 from deploy.log import LogError
+from deploy.trend import weekly
 from deploy.words import grid, visible
 from ingest import event as e
 from ingest import mapping
 from ingest.connector import BadFile
 from ingest.connectors import LOGS, build
-from ingest.connectors.simulated import simulate
 from ingest.files import open_log, read_text
 from ingest.identity import Identity
 from ingest.mapping import BadMapping
+from ingest.simulation.generated import LEAST, MOST
 from ingest.times import UnknownZone
 from ingest.times import zone as zone_named
 from sinks.store import StoreError
@@ -53,9 +56,6 @@ from streams.cases import IncompatibleState
 from streams.configuration import Configuration, trial_configuration
 from streams.lint import COMPANY
 from streams.problems import BadConfiguration, Problem, Severity
-
-EXAMPLE = Path(__file__).parent / "example"
-
 
 KNOWN = (
     Stopped,
@@ -70,6 +70,11 @@ KNOWN = (
     IncompatibleState,
     ConnectionError,
 )
+
+LONGEST = """
+SELECT case_id, measure FROM facts WHERE measure = 'acceptance' AND outcome = 'missed'
+ORDER BY business_us DESC, case_id LIMIT 1
+"""
 
 out = Console(highlight=False)
 
@@ -94,6 +99,22 @@ class Command(click.Command):
 
 class Group(click.Group):
     command_class = Command
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an option. What is no such number is refused with what to write."""
+    mend = f"write {least} or more, such as 7" if most is None else f"write one from {least} to {most}"
+
+    def converted(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is no whole number: {mend}") from None
+        if number < least or (most is not None and number > most):
+            raise click.BadParameter(f"{number} is too {'small' if number < least else 'large'}: {mend}")
+        return number
+
+    return converted
 
 
 def folder_option(text: str) -> Callable[..., Any]:
@@ -130,32 +151,48 @@ def main() -> None:
 
 
 @main.command(short_help="Simulate a company and measure it.")
-@click.option("--days", metavar="N", type=click.IntRange(1, 3650), default=120, help="How long.  [default: 120]")
+@click.option("--days", metavar="N", type=whole_number(1, 3650), default=120, help="How long.  [default: 120]")
 @click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(0),
+    type=whole_number(0),
     default=1,
     help="The same seed makes the same company life.  [default: 1]",
+)
+@click.option(
+    "--departments",
+    metavar="N",
+    type=whole_number(LEAST, MOST),
+    help=f"A company of so many, from {LEAST} to {MOST}.  [default: the example company]",
 )
 @folder_option("Folder for it.  [default: ./data/demo-SEED-DAYS]")
 @serve_option
 @port_option
-def demo(days: int, seed: int, data: Path | None, serving: bool, port: int) -> None:
-    """Simulate a company, measure it, and show how its departments served each other."""
-    folder = data or DATA / f"demo-{seed}-{days}"
-    name = f"simulated seed {seed}, {days} days"
+def demo(days: int, seed: int, departments: int | None, data: Path | None, serving: bool, port: int) -> None:
+    """Simulate a company, measure it, and show how its departments served each other.
+
+    The simulation knows what happened and writes it down beside the data: what was measured is compared with it.
+    """
+    simulated = Demo(seed, days, departments)
+    if simulated.too_large:
+        raise click.UsageError(simulated.too_large)
+    folder = data or DATA / simulated.folder
     if serving:
         serve.check_port(port)
     with opened(folder) as embedded:
-        refuse_other_source(embedded, name, folder)
-        loaded = config_files.load(EXAMPLE)
-        embedded.apply(loaded.configuration.files)
-        organisation = loaded.configuration.files.company.organisation
-        take_in(embedded, name, partial(simulate, seed, days), f"Simulating {days} days of {organisation}", days)
-        values = store_indicators(embedded)
+        refuse_other_source(embedded, simulated.name, folder)
+        simulated.refuse_other_truth(folder)
+        configuration = simulated.configuration()
+        embedded.apply(configuration.files)
+        what = f"Simulating {days} day{'s' if days > 1 else ''} of {configuration.files.company.organisation}"
+        take_in(embedded, simulated.name, simulated.source(folder), what, days)
+        values = bring_up_to_date(embedded, history=True)
+        assert embedded.store is not None
         click.echo()
-        report.print_report(out, values, loaded.configuration, "28d")
+        report.print_report(out, values, weekly(embedded.store), configuration, started(embedded) or 0)
+        comparison = truth_file.compare(embedded.store, simulated.truth(folder))
+        report.print_comparison(out, comparison, folder / truth_file.TRUTH)
+        refuse_untrue(comparison, folder)
         say_next(embedded, folder, data is not None)
         if serving:
             serve_it(embedded, port)
@@ -191,6 +228,11 @@ def demo(days: int, seed: int, data: Path | None, serving: bool, port: int) -> N
     multiple=True,
     help="Who is a bot, as the log names it. May be repeated; those in company.yaml count too.",
 )
+@click.option(
+    "--history",
+    is_flag=True,
+    help="Compute every day's values too, into the table published. It takes as long again, and more memory.",
+)
 @folder_option("Folder for it.  [default: ./data/NAME-OF-FILE]")
 @serve_option
 @port_option
@@ -202,6 +244,7 @@ def replay(
     source: str,
     zone: str,
     bots: tuple[str, ...],
+    history: bool,
     data: Path | None,
     serving: bool,
     port: int,
@@ -237,7 +280,7 @@ def replay(
         refuse_other_source(embedded, name, folder)
         put_in_force(embedded, configuration, loaded, config, name)
         take_in(embedded, name, records, f"Reading {file.name}")
-        store_indicators(embedded)
+        bring_up_to_date(embedded, history=history)
         print_log(embedded, configuration, config, at(folder, data is not None))
         say_next(embedded, folder, data is not None)
         if serving:
@@ -258,7 +301,7 @@ def apply(directory: Path, data: Path | None) -> None:
         before = embedded.configuration
         version = apply_to(embedded, loaded.configuration, loaded, directory)
         embedded.fold()
-        store_indicators(embedded)
+        bring_up_to_date(embedded)
     same = before is not None and before.version == version
     click.echo(f"version {version} {'says the same and stays' if same else 'is'} in force in {folder}")
 
@@ -295,7 +338,8 @@ def explain_command(case: str, measure: str, level: int | None, as_json: bool, d
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @data_option
 def query(sql: str, as_json: bool, data: Path | None) -> None:
-    """Ask the store in SQL (ClickHouse's). It only reads. There are the tables facts, indicators and departments.
+    """Ask the store in SQL (ClickHouse's). It only reads. There are the tables facts, indicators, published
+    (history, day by day) and departments.
 
     \b
     crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"
@@ -336,7 +380,7 @@ def repair(cases: tuple[str, ...], data: Path | None) -> None:
     with opened(folder) as embedded:
         for case in [explain.case_named(embedded.log, case) for case in cases]:
             embedded.repair(case)
-        store_indicators(embedded)
+        bring_up_to_date(embedded)
     click.echo(f"{len(cases)} folded again")
 
 
@@ -432,11 +476,19 @@ def refused_options(mapping_file: Path | None) -> Iterator[None]:
 def print_log(embedded: Embedded, configuration: Configuration, config: Path | None, where: str) -> None:
     assert embedded.store is not None
     click.echo()
-    report.print_log_report(out, embedded.store.query(report.OF_THE_LOG).rows, configuration)
-    warn(report.rejections(embedded.rejected(), where))
+    log_report.print_log_report(out, embedded.store.query(log_report.OF_THE_LOG).rows, configuration)
+    warn(log_report.rejections(embedded.rejected(), where))
     if not configuration.company.each:
         file = str(config / COMPANY) if config else COMPANY
-        warn(report.unmapped(embedded.store.query(report.NAMED_GROUPS).rows, configuration, file))
+        warn(log_report.unmapped(embedded.store.query(log_report.NAMED_GROUPS).rows, configuration, file))
+
+
+def refuse_untrue(found: truth_file.Comparison, folder: Path) -> None:
+    if found.differ:
+        raise Stopped(
+            "what was measured is not what was simulated. If other company files were put in force in this folder, that "
+            f"is why: remove it (rm -r {folder}) and start again. If not, it is a bug: please report it with this command"
+        )
 
 
 def show(problems: Iterable[Problem]) -> None:
@@ -455,12 +507,25 @@ def at(folder: Path, named: bool) -> str:
 
 
 def say_next(embedded: Embedded, folder: Path, named: bool) -> None:
+    """Commands that work as printed, and what each shows."""
     where = at(folder, named)
-    cases = embedded.store.query("SELECT min(case_id) FROM facts").rows if embedded.store is not None else []
-    example = cases[0][0] if cases and cases[0][0] else "CASE"
-    click.echo("\nAsk further:")
-    click.echo(f'  crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"{where}')
-    click.echo(f"  crossdesk explain {visible(example)}{where}")
+    click.echo("\nWhere to go next")
+    published = ("Any value, day by day:", "query \"SELECT * FROM published WHERE period = 'day' LIMIT 9\"")
+    for what, command in (
+        ("Every interval behind one case:", f"explain {example_case(embedded)}"),
+        ("What became of all that was measured:", 'query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"'),
+        *([published] if embedded.log.position(PUBLISHED) else []),
+    ):
+        click.echo(f"  {what}\n    crossdesk {command}{where}")
+
+
+def example_case(embedded: Embedded) -> str:
+    """The hand-over that waited longest, if any was late; else any case."""
+    assert embedded.store is not None
+    for sql in (LONGEST, "SELECT case_id FROM facts ORDER BY case_id LIMIT 1"):
+        for row in embedded.store.query(sql).rows:
+            return visible(" ".join(row))
+    return "CASE"
 
 
 def print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None:

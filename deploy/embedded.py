@@ -32,7 +32,6 @@ from streams.successor import check_successor
 BATCH = 8_000
 STORE_BATCH = 60_000
 SAVE_EVERY = 400_000
-SOURCE = "crossdesk"
 
 K = TypeVar("K")
 
@@ -121,17 +120,9 @@ class Embedded:
         problems = check_successor(old, new, self.least_watermark()) if old else []
         if any(p.severity is Severity.error for p in problems):
             raise Refused(problems)
-        mark = e.ConfigMark(
-            id=e.event_id(SOURCE, f"config|{version}"),
-            source=SOURCE,
-            subject="config",
-            time=e.instant(now_us()),
-            specversion="1.0",
-            data=e.ConfigData(version),
-        )
         with self.log.transaction():
             self.log.add_configuration(version, encode(new.files))
-            self.log.append("events", [("", e.encode(mark))], now_us())
+            self.log.append("events", [("", e.encode(e.config_mark(version, e.instant(now_us()))))], now_us())
         self.configurations[version] = new
         if self.cases is None:
             self._start()

@@ -7,22 +7,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy import report
+from deploy import log_report
 from deploy.ahead import Source, ahead
 from deploy.embedded import Embedded
 from deploy.folder import Stopped
+from deploy.history import PUBLISHED, publish_history
 from ingest import event as e
 from ingest.connector import Rejected
 from ingest.connectors import build
 from ingest.identity import Identity
 from ingest.mapping import LogMapping
 from ingest.replay import replay
+from streams.indicators import IndicatorValue
 
 MOST_REFUSED = 100_000
 DAY_SECONDS = 86_400
@@ -61,7 +62,7 @@ def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Re
         for row in refused:
             count, first = reasons.get(row.reason, (0, row.place))
             reasons[row.reason] = (count + 1, first)
-        said = list(report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
+        said = list(log_report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
         raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
     yield from records
 
@@ -101,9 +102,13 @@ def progress(what: str) -> Iterator[Callable[[float | None, str], None]]:
         yield update
 
 
-def store_indicators(embedded: Embedded) -> list[Any]:
-    embedded.flush()
-    values = embedded.indicators()
-    if embedded.store is not None:
-        embedded.store.write_indicators(values)
+def bring_up_to_date(embedded: Embedded, *, history: bool = False) -> list[IndicatorValue]:
+    """The store holds all facts and the latest values, which are returned; and their ``history``, or where it has one."""
+    with progress("Publishing what was measured") as bar:
+        embedded.flush()
+        values = embedded.indicators()
+        if embedded.store is not None:
+            embedded.store.write_indicators(values)
+        revisions = publish_history(embedded) if history or embedded.log.position(PUBLISHED) else 0
+        bar(1.0, f"{revisions:,} values of days and hours" if revisions else "")
     return values

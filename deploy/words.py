@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from ingest.event import instant as instant_of
 
 MINUTE_US = 60_000_000
+NO_DATA = "–"
 _VISIBLE = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 
 
@@ -44,7 +45,7 @@ def duration(us: float) -> str:
 def about(seconds: float | None) -> str:
     """A duration for a table: ``45 min``, ``3.2 h``, ``41 h``."""
     if seconds is None:
-        return "–"
+        return NO_DATA
     minutes = seconds / 60
     if minutes < 59.5:
         return f"{minutes:.0f} min"
@@ -53,7 +54,14 @@ def about(seconds: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f}%"
+    return NO_DATA if value is None else f"{100 * value:.0f}%"
+
+
+def of_100(value: float | None) -> str:
+    """``88``, for a sentence. Nearly none is not none, and nearly all is not all."""
+    if value is None:
+        return NO_DATA
+    return f"{value * 100:.0f}" if value in (0, 1) else str(min(99, max(1, round(100 * value))))
 
 
 def visible(text: str) -> str:

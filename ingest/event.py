@@ -453,6 +453,30 @@ def instant(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+def watermark(source: str, until: datetime) -> Watermark:
+    """The mark that everything of ``source`` up to ``until`` has been said."""
+    return Watermark(
+        id=event_id(source, f"watermark|{until.isoformat()}"),
+        source=source,
+        subject=source,
+        time=until,
+        specversion="1.0",
+        data=WatermarkData(until=until),
+    )
+
+
+def config_mark(version: int, at: datetime) -> ConfigMark:
+    """The mark that events from here on are folded under ``version`` of the configuration, put in force at ``at``."""
+    return ConfigMark(
+        id=event_id("crossdesk", f"config|{version}"),
+        source="crossdesk",
+        subject="config",
+        time=at,
+        specversion="1.0",
+        data=ConfigData(version),
+    )
+
+
 def decode(record: bytes) -> Record:
     """Raises :class:`Unreadable` for anything that is not a record of ours."""
     try:

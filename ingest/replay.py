@@ -18,9 +18,8 @@ from typing import IO
 import msgspec
 
 from ingest.connector import LogConnector, Rejected
-from ingest.event import CaseEvent, Record, Watermark, WatermarkData, decode, encode, event_id
+from ingest.event import EPOCH, CaseEvent, Record, decode, encode, watermark
 from ingest.files import open_log
-from ingest.times import EPOCH
 
 CHUNK = 300_000
 GAP = timedelta(seconds=60)
@@ -75,18 +74,6 @@ def marked(events: Iterator[Record], source: str, *, gap: timedelta, settle: tim
         yield watermark(source, now)
         if settle > timedelta(0):
             yield watermark(source, now + settle)
-
-
-def watermark(source: str, until: datetime) -> Watermark:
-    """The mark that everything of ``source`` up to ``until`` has been said."""
-    return Watermark(
-        id=event_id(source, f"watermark|{until.isoformat()}"),
-        source=source,
-        subject=source,
-        time=until,
-        specversion="1.0",
-        data=WatermarkData(until=until),
-    )
 
 
 class _Runs:

@@ -9,9 +9,8 @@ from decimal import Decimal
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
-from ingest.event import Unreadable
+from ingest.event import EPOCH, Unreadable
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
 _CACHED = 1 << 18
 _UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}

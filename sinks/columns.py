@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
-from ingest.event import FeedbackEvent, Instant, Mark, PersonEvent
+from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
 from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
 from streams.fact import Fact
@@ -19,7 +19,6 @@ from streams.indicators import IndicatorValue
 PUBLIC = "crossdesk_public"
 RAW = "crossdesk_raw"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 # fmt: off
@@ -80,7 +79,7 @@ class _Head(Struct):
     type: str = ""
     source: str = ""
     subject: str = ""
-    time: Instant = _EPOCH
+    time: Instant = EPOCH
     sequence: int = 0
     actor: str = ""
 
@@ -108,7 +107,7 @@ def events(batch: Sequence[StoredRecord]) -> Insert:
             subject = case_id = ""
         if head.type in _OF_ANSWERS:
             raw = b""
-        time = (head.time - _EPOCH) // _MICROSECOND
+        time = (head.time - EPOCH) // _MICROSECOND
         who = (head.id, head.type, head.source, subject, case_id)
         rows.append((*who, time, head.sequence, head.actor, offset, appended_us, raw))
     return Insert(RAW, "events_versions", _EVENT, [list(column) for column in zip(*rows, strict=True)])

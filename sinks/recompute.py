@@ -14,14 +14,14 @@ has a duration (of a period, such a clock has two rows, and only that of what ra
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from ingest.event import EPOCH
 from sinks.clickhouse import Result
 from sinks.store import StoreError
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 QUANTILES = {Aggregation.p50: 0.5, Aggregation.p90: 0.9}
@@ -290,4 +290,4 @@ def check_covered(store: Asks, until: int, since: int | None = None) -> None:
 
 
 def _instant(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
+    return EPOCH + microseconds * _MICROSECOND

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Annotated, Generic, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator
 
+from ingest.event import EPOCH
 from streams.problems import did_you_mean, refuse
 
 T = TypeVar("T")
@@ -18,7 +19,6 @@ D = TypeVar("D", bound=date)
 
 FOR_EVER = -(1 << 63)
 YEARS = range(1970, 2200)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -101,11 +101,11 @@ def instant(since: str | None, zone: str) -> int:
         moment = datetime.combine(date.fromisoformat(since), time(), ZoneInfo(zone))
     else:
         moment = datetime.fromisoformat(since)
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def shown(instant: int, zone: str) -> str:
     """The date in its zone, for messages."""
     if instant == FOR_EVER:
         return "the beginning"
-    return (_EPOCH + instant * _MICROSECOND).astimezone(ZoneInfo(zone)).date().isoformat()
+    return (EPOCH + instant * _MICROSECOND).astimezone(ZoneInfo(zone)).date().isoformat()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from deploy import config_files
-from deploy.cli import EXAMPLE
+from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded
 from ingest.connectors.simulated import simulate
 

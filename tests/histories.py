@@ -13,7 +13,7 @@ from streams.cases import Cases
 from streams.clock import Context
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.fact import Fact, Outcome, decode
+from streams.fact import Fact, FactRecord, Outcome, decode, encode
 from streams.fold import fold_whole, resolve
 from streams.norms import NormsFile
 from streams.row import payload_hash
@@ -30,12 +30,14 @@ FactKey = tuple[str, str, bytes, int, str]
 
 
 def configuration(version: int) -> Configuration:
-    """Three levels, three zones, lunch breaks; version 2 moves a group, version 3 a department and a norm."""
+    """Three levels, three zones, lunch breaks; version 2 moves a group, version 3 a department and a norm. In version 4
+    all live in another zone, and always have, and in version 5 as before: hardly a fact is what it was.
+    """
     hours = {"it": ("Europe/Berlin", "08:00-12:00, 13:00-17:00"), "legal": ("America/New_York", "09:00-17:00")}
     norms: list[dict[str, Any]] = [
         {
             "department": d,
-            "zone": hours.get(d, ("UTC", ""))[0],
+            "zone": hours.get(d, ("UTC", ""))[0] if version != 4 else "Pacific/Auckland",
             "hours": {"mon-fri": hours.get(d, ("", "09:00-17:00"))[1]},
             "first_response": "4bh",
             "next_response": "2bh",
@@ -48,7 +50,7 @@ def configuration(version: int) -> Configuration:
         norms.append({**norms[0], "valid_from": "2026-03-06", "first_response": "1bh", "resolution": "5bh"})
     company: dict[str, Any] = {
         "organisation": "test",
-        "zone": "UTC",
+        "zone": "UTC" if version != 4 else "Pacific/Auckland",
         "hours": {"mon-fri": "09:00-17:00"},
         "sources": ["desk"],
         "departments": [
@@ -115,10 +117,14 @@ def config_mark(version: int) -> bytes:
     return e.encode(e.ConfigMark(**envelope("desk", START, f"config{version}"), data=e.ConfigData(version)))
 
 
-def history(rnd: random.Random, cases: int, length: int, *, structural: bool) -> list[e.CaseEvent]:
-    """What happens to ``cases`` cases in about a week: ``length`` events each, in no particular order."""
+def history(
+    rnd: random.Random, cases: int, length: int, *, structural: bool, more: Mapping[str, int] | None = None
+) -> list[e.CaseEvent]:
+    """What happens to ``cases`` cases in about a week: ``length`` events each, in no particular order. ``more``: weights of
+    kinds that shall be frequent.
+    """
     events: list[e.CaseEvent] = []
-    kinds = {**WEIGHTS, **(STRUCTURAL if structural else {})}
+    kinds = {**WEIGHTS, **(STRUCTURAL if structural else {}), **(more or {})}
     for case in range(cases):
         subject = f"C{case}"
         begin = START + rnd.randrange(2 * 24 * 4) * 15 * MINUTE
@@ -164,10 +170,26 @@ def _event(
     return event
 
 
+def delivered(rnd: random.Random, events: Sequence[e.CaseEvent]) -> list[bytes]:
+    """The events as records, as they arrive: in order, nearly so, or in no order at all, and some of them twice."""
+    style = rnd.random()
+    order = sorted(events, key=lambda x: (x.time, x.sequence, x.id))
+    if style < 0.4:
+        rnd.shuffle(order)
+    elif style < 0.8:  # nearly in order
+        order.sort(key=lambda x: x.time.timestamp() + rnd.expovariate(1 / 7200) * (rnd.random() < 0.3))
+    records = [e.encode(x) for x in order]
+    for i in range(len(records)):
+        if rnd.random() < 0.15:
+            records.insert(rnd.randrange(i, len(records) + 1), records[i])
+    return records
+
+
 class World:
     """One partition: its log, its state, and whoever holds the facts. What ``cases`` says to other cases comes back as input."""
 
-    def __init__(self) -> None:
+    def __init__(self, configurations: Mapping[int, Configuration] = CONFIGURATIONS) -> None:
+        self.configurations = configurations
         self.log: list[bytes] = []
         self.state: dict[str, bytes] = {}
         self.done = 0
@@ -175,7 +197,7 @@ class World:
         self.cases = self.worker()
 
     def worker(self) -> Cases:
-        return Cases(self.state, 0, CONFIGURATIONS.__getitem__)
+        return Cases(self.state, 0, self.configurations.__getitem__)
 
     def run(self, sizes: Sequence[int], *, crash: random.Random | None = None) -> None:
         """Fold the whole log in batches of these sizes, in turn; with ``crash``, workers die after saying some of it."""
@@ -207,7 +229,7 @@ class World:
             else:
                 self.done += len(records)
 
-    def hold(self, fact: object) -> None:
+    def hold(self, fact: FactRecord) -> None:
         if isinstance(fact, Fact):
             known = self.held.get(fact.fact_id)
             if known is not None and known.version == fact.version:
@@ -217,11 +239,24 @@ class World:
 
     def facts(self) -> dict[str, Fact]:
         """What holds now, without versions."""
-        return {
-            id: msgspec.structs.replace(f, version=0)
-            for id, f in self.held.items()
-            if f.outcome is not Outcome.retracted
-        }
+        return live(self.held)
+
+
+class Overheard(World):
+    """A partition whose facts and marks are written down as they are said."""
+
+    def __init__(self, configurations: Mapping[int, Configuration] = CONFIGURATIONS) -> None:
+        self.said: list[bytes] = []
+        super().__init__(configurations)
+
+    def hold(self, fact: FactRecord) -> None:
+        self.said.append(encode(fact))
+        super().hold(fact)
+
+
+def live(held: Mapping[str, Fact]) -> dict[str, Fact]:
+    """What holds of it, without versions."""
+    return {id: msgspec.structs.replace(f, version=0) for id, f in held.items() if f.outcome is not Outcome.retracted}
 
 
 def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> dict[str, Fact]:
@@ -260,7 +295,7 @@ def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> 
     return facts
 
 
-def differences(got: Mapping[str, Fact], wanted: Mapping[str, Fact]) -> list[str]:
+def differences(got: Mapping[str, Fact], wanted: Mapping[str, Fact | None]) -> list[str]:
     return [
         f"{id}\n   is        {got.get(id)}\n   should be {wanted.get(id)}"
         for id in sorted({*got, *wanted})

@@ -12,6 +12,7 @@ from histories import (
     START,
     World,
     config_mark,
+    delivered,
     differences,
     expected,
     history,
@@ -25,18 +26,9 @@ END = START + 60 * DAY  # long enough that cases become stubs
 
 def arrangement(rnd: random.Random, events: list[e.CaseEvent], versions: int) -> list[bytes]:
     """The events in some order, some twice, with marks between them, as one log. Its end says all."""
-    style = rnd.random()
-    order = sorted(events, key=lambda x: (x.time, x.sequence, x.id))
-    if style < 0.4:
-        rnd.shuffle(order)
-    elif style < 0.8:  # nearly in order
-        order.sort(key=lambda x: x.time.timestamp() + rnd.expovariate(1 / 7200) * (rnd.random() < 0.3))
-    records = [e.encode(x) for x in order]
-    for i in range(len(records)):
-        if rnd.random() < 0.15:
-            records.insert(rnd.randrange(i, len(records) + 1), records[i])
+    records = delivered(rnd, events)
     marks = sorted(START + rnd.randrange(-DAY, rnd.choice((20, 59)) * DAY) for _ in range(rnd.randrange(12)))
-    if style >= 0.4 and rnd.random() < 0.7:  # the log's own time
+    if rnd.random() < 0.4:  # the log's own time
         marks = []
         kept: list[bytes] = []
         for record in records:

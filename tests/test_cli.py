@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from sinks.clickhouse import connect
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -113,14 +115,127 @@ def test_the_tables_of_a_demo_are_whole_at_eighty_columns_and_in_a_file(demo: tu
     assert max(map(len, out.splitlines())) <= 80
     assert not set(out) & set("┃│╇┡┏┓")
     names = re.findall(r'name: ([^,}"]+)', (EXAMPLE / "company.yaml").read_text())
-    rows = [line.strip() for line in out.partition("Where hand-overs")[0].splitlines()]
+    rows = [line.strip() for line in out.partition("Department by department")[2].splitlines()]
     shown = [name for row in rows for name in names if re.match(rf"{re.escape(name)}  ", row)]
     assert shown == [name for name in names if name in shown], "not in the order of the company file"
     assert len(shown) >= 12
 
 
-def test_the_last_day_is_named_without_microseconds(demo: tuple[Path, Said]) -> None:
-    assert "28 days to Thu 08 Jan 2026 (Europe/Berlin)" in demo[1].out
+def test_a_demo_says_what_a_manager_wants_to_know(demo: tuple[Path, Said]) -> None:
+    out = demo[1].out
+    titles = [
+        "Who answers in time",
+        "Where hand-overs stall",
+        "What got worse",
+        "Department by department",
+        "How sure we are",
+    ]
+    assert [line for line in out.splitlines() if line in titles] == titles
+    assert "\n3 days to Thu 08 Jan 2026 (Europe/Berlin)\n" in out
+    assert re.search(r"^Of 100 requests, \d+ had their first answer in the time promised \(surely", out, re.MULTILINE)
+    assert "Too early to say" in out
+    assert out.count("─" * 40) == 1, "one table"
+
+
+def test_a_demo_compares_itself_with_its_truth_file(demo: tuple[Path, Said]) -> None:
+    at, said = demo
+    found = re.findall(r"^truth: (\d+) values, 0 differ$", said.out, re.MULTILINE)
+    assert [int(n) > 3_000 for n in found] == [True]
+    truth = json.loads((at / f"data/demo-5-{DAYS}/truth.json").read_text())
+    assert truth["truth"] == {"seed": 5, "days": 3, "start": "2026-01-05"}
+    assert len(truth["cells"]) * 3 == int(found[0])
+
+
+def test_a_fact_that_is_not_what_happened_is_shown_and_fails(demo: tuple[Path, Said], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(demo[0] / f"data/demo-5-{DAYS}", tmp_path / "d", symlinks=True))
+    store = connect(f"chdb://{folder / 'store'}")
+    sql = "fact_id = (SELECT min(fact_id) FROM crossdesk_public.facts WHERE measure = 'ping_pong')"
+    store.execute(
+        "INSERT INTO crossdesk_public.facts_versions (* EXCEPT (fact_id, retracted)) SELECT * EXCEPT (fact_id, retracted)"
+        f" REPLACE (version + 1 AS version, business_us + 7 AS business_us) FROM crossdesk_public.facts_versions WHERE {sql}"
+    )
+    store.close()
+    said = crossdesk("demo", "--days", DAYS, "--seed", "5", "--no-serve", "--data", "d", at=tmp_path)
+    assert said.code == 1
+    assert re.search(r"^truth: \d+ values, 1 differ$", said.out, re.MULTILINE)
+    assert re.search(r"^• ping_pong, \w+ \(from \w+\), level \d, done: is n \d+, ", said.out, re.MULTILINE)
+    assert "what was measured is not what was simulated" in said.err
+    assert "rm -r d" in said.err
+
+
+def test_a_demo_publishes_the_days_that_are_over(demo: tuple[Path, Said]) -> None:
+    sql = "SELECT period, uniqExact(period_start) AS n, max(revision) AS revisions FROM published GROUP BY ALL"
+    said = crossdesk("query", sql, "--json", at=demo[0])
+    assert json.loads(said.out) == {"period": "day", "n": 2, "revisions": 1}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_four_months_are_what_happened_and_what_was_planted_in_them_comes_out(seed: str, tmp_path: Path) -> None:
+    said = crossdesk("demo", "--seed", seed, "--no-serve", "--data", "d", at=tmp_path)
+    assert said.code == 0, said.err
+    assert re.search(r"^truth: \d{4} values, 0 differ$", said.out, re.MULTILINE)
+    worse = said.out.partition("What got worse in 17 weeks")[2].partition("Department by department")[0]
+    assert re.search(
+        r"IT Service to Procurement: half of the hand-overs took more than \S+ h\s+since\s+about Mon 09 Mar", worse
+    )
+    if seed != "3":  # where chance hides it
+        assert "• Controlling: half of the first answers took more than" in worse
+
+
+def test_a_company_of_another_size(tmp_path: Path) -> None:
+    said = crossdesk("demo", "--departments", "3", "--days", "1", "--no-serve", at=tmp_path)
+    assert said.code == 0, said.err
+    assert "How the departments of Tidewell Group of 3 served each other\n1 day to " in said.out
+    assert re.search(r"^truth: \d+ values, 0 differ$", said.out, re.MULTILINE)
+    assert json.loads((tmp_path / "data/demo-1-1-3/truth.json").read_text())["truth"]["departments"] == 3
+    said = crossdesk("query", "SELECT DISTINCT period FROM published ORDER BY period", "--json", at=tmp_path)
+    assert said.out == '{"period": "hour"}\n', "the only day is not over"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--seed", "abc"), "Invalid value for '--seed': 'abc' is no whole number: write 0 or more, such as 7"),
+        (("--seed", "-1"), "Invalid value for '--seed': -1 is too small: write 0 or more"),
+        (("--days", "0"), "Invalid value for '--days': 0 is too small: write one from 1 to 3650"),
+        (("--days", "1.5"), "Invalid value for '--days': '1.5' is no whole number: write one from 1 to 3650"),
+        (("--departments", "1"), "Invalid value for '--departments': 1 is too small: write one from 2 to 500"),
+        (("--departments", "501"), "Invalid value for '--departments': 501 is too large: write one from 2 to 500"),
+        (("--departments", "500"), "500 departments over 120 days do not fit"),
+        (("--departments", "500"), "write --days 10 or less, or --departments 79 or less"),
+    ],
+)
+def test_a_demo_that_cannot_be_is_refused_with_what_to_write(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    said = quickly("demo", *words, "--no-serve", "--data", tmp_path / "d")
+    assert said.code == 2
+    assert says in said.err
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "what"),
+    [
+        ({"seed": 8, "days": 1}, "the truth of seed 8, 1 days from 2026-01-05, not of seed 7, 1 days"),
+        ({"seed": 7, "days": 2}, "the truth of seed 7, 2 days from 2026-01-05, not of"),
+        (
+            {"seed": 7, "days": 1, "departments": 4},
+            "the truth of seed 7, 1 days from 2026-01-05, 4 departments, not of",
+        ),
+        ({}, "no truth file"),
+    ],
+)
+def test_the_truth_of_another_run_is_refused_before_anything_is_done(
+    run: dict[str, int], what: str, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    text = json.dumps({"truth": {"start": "2026-01-05"} | run, "as_of_us": 0, "cells": []})
+    (tmp_path / "d" / "truth.json").write_text(text)
+    said = crossdesk("demo", "--days", "1", "--seed", "7", "--no-serve", "--data", "d", at=tmp_path)
+    assert said.code == 1
+    assert f"d/truth.json: {what}" in said.err
+    assert "elete it" in said.err, "how to mend it"
+    assert (tmp_path / "d" / "truth.json").read_text() == text
 
 
 def test_no_progress_bar_is_drawn_where_nobody_looks(demo: tuple[Path, Said]) -> None:
@@ -129,10 +244,10 @@ def test_no_progress_bar_is_drawn_where_nobody_looks(demo: tuple[Path, Said]) ->
 
 def test_what_a_demo_suggests_works_as_printed(demo: tuple[Path, Said]) -> None:
     at, said = demo
-    hints = re.findall(r'^  crossdesk (query|explain) (?:"(.*)"|(\S+))$', said.out, re.MULTILINE)
-    assert len(hints) == 2
-    for command, sql, case in hints:
-        assert crossdesk(command, sql or case, at=at).code == 0
+    hints = re.findall(r"^    crossdesk (.*)$", said.out, re.MULTILINE)
+    assert len(hints) == 3
+    for command in hints:
+        assert crossdesk(*shlex.split(command), at=at).code == 0
 
 
 def test_the_same_demo_again_finds_all_of_it_there(demo: tuple[Path, Said]) -> None:
@@ -165,6 +280,7 @@ def test_ctrl_c_while_it_simulates_keeps_what_there_is_and_the_next_run_goes_on(
     said = crossdesk("demo", "--days", "40", "--no-serve", "--data", "d", at=tmp_path)
     assert said.code == 0
     assert "Went on behind" in said.err
+    assert re.search(r"^truth: \d+ values, 0 differ$", said.out, re.MULTILINE)
 
 
 def _position(wal: Path) -> bool:

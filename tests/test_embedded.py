@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from deploy import config_files
-from deploy.cli import EXAMPLE
+from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded, Refused
 from deploy.log import Log, LogError, LogLocked
 from ingest import event as e
@@ -88,15 +88,7 @@ def test_the_store_holds_what_the_core_alone_says(undisturbed: tuple[Facts, list
     configuration = config_files.load(EXAMPLE).configuration
     state: dict[str, bytes] = {}
     cases = Cases(state, 0, lambda _: configuration)
-    mark = e.ConfigMark(
-        id=e.event_id("test", "config"),
-        source="test",
-        subject="config",
-        time=e.instant(0),
-        specversion="1.0",
-        data=e.ConfigData(1),
-    )
-    log = [e.encode(record) for record in (mark, *simulate(3, DAYS))]
+    log = [e.encode(record) for record in (e.config_mark(1, e.instant(0)), *simulate(3, DAYS))]
     last: dict[str, Fact] = {}
     done = 0
     while done < len(log):  # what cases say to each other comes back as input

@@ -11,7 +11,7 @@ from histories import DAY, HOUR, config_mark
 
 from deploy import config_files
 from deploy.calendar_time import write_hours_and_tree
-from deploy.cli import EXAMPLE
+from deploy.demo import EXAMPLE
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 from sinks import published

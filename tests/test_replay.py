@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ingest.connector import BadFile, LogConnector, Rejected
-from ingest.event import CaseEvent, Noted, Record, Watermark, decode, encode, event_id
+from ingest.event import CaseEvent, Noted, Record, Watermark, decode, encode, event_id, watermark
 from ingest.files import open_log
-from ingest.replay import replay, watermark
+from ingest.replay import replay
 
 DAY = datetime(2024, 3, 4, tzinfo=UTC)
 TICK = timedelta(microseconds=1)

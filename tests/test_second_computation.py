@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, World, config_mark, history, watermark
+from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, watermark
 
 from deploy import config_files
 from deploy.calendar_time import write_hours_and_tree
-from deploy.cli import EXAMPLE
+from deploy.demo import EXAMPLE
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 from sinks.clickhouse import ClickHouse, connect
@@ -21,7 +21,7 @@ from sinks.store import CalendarTime, DepartmentDepth
 from streams.cases import Cases
 from streams.configuration import Configuration
 from streams.departments import NEVER, Departments
-from streams.fact import Fact, Outcome, decode, encode
+from streams.fact import Fact, Outcome, decode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
 SECOND = 1_000_000
@@ -128,18 +128,6 @@ def test_the_stream_equals_sql_at_any_instant_of_a_simulated_company(
     assert compared > 2000 * instants
     tally("indicator values by SQL", compared)
     tally("instants at which SQL was asked", instants)
-
-
-class Overheard(World):
-    """A partition of ``cases`` whose facts are written down as they are said."""
-
-    def __init__(self) -> None:
-        self.said: list[bytes] = []
-        super().__init__()
-
-    def hold(self, fact: Any) -> None:
-        self.said.append(encode(fact))
-        super().hold(fact)
 
 
 @pytest.mark.parametrize("version", CONFIGURATIONS)

@@ -18,7 +18,7 @@ from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate, truth
 from ingest.simulation.account import Account
 from ingest.simulation.measured import Measured
-from ingest.simulation.truth import Run, Truth, WrongTruth, read
+from ingest.simulation.truth import Cell, Run, Truth, WrongTruth, read
 from streams.cases import Cases
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
@@ -55,7 +55,7 @@ class Folded:
         self.held: dict[str, Fact] = {}
         self.state: dict[str, bytes] = {}
         self.cases = Cases(self.state, 0, lambda _: config)
-        told = self.batch([e.encode(config_mark())])
+        told = self.batch([e.encode(e.config_mark(1, e.EPOCH))])
         while batch := [*told, *(e.encode(record) for record in islice(records, BATCH))]:
             told = self.batch(batch)
         self.now = self.cases.meta.marks["helpdesk"]
@@ -89,22 +89,10 @@ class Folded:
                 calendar_us += now - fact.since
             if fact.calendar:
                 business_us += self.config.calendar(fact.calendar).worked(fact.since, now)
-        named = not fact.measure.startswith("waiting_")
         return (
-            fact.case_id.split("/")[1], fact.measure, fact.level, fact.department, fact.counterpart if named else "",
+            fact.case_id.split("/")[1], fact.measure, fact.level, fact.department, fact.counterpart,
             fact.outcome.value, fact.start, fact.stop, fact.due, calendar_us, business_us,
         )  # fmt: skip
-
-
-def config_mark() -> e.ConfigMark:
-    return e.ConfigMark(
-        id=e.event_id("crossdesk", "config|1"),
-        source="crossdesk",
-        subject="config",
-        time=e.EPOCH,
-        specversion="1.0",
-        data=e.ConfigData(1),
-    )
 
 
 def known(v: Measured) -> Value:
@@ -134,11 +122,11 @@ def both(seed: int, days: int, departments: int | None = None, **more: Any) -> B
     return Both(Counter(folded.values()), right, deleted, pooled)
 
 
-def totals(values: Counter[Value]) -> dict[tuple[str, int, str, str], tuple[int, int, int]]:
-    """n and sums by measure, level, department and outcome."""
-    sums: dict[tuple[str, int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for (_, measure, level, department, _, outcome, _, _, _, calendar_us, business_us), n in values.items():
-        cell = sums[measure, level, department, outcome]
+def totals(values: Counter[Value]) -> dict[Cell, tuple[int, int, int]]:
+    """n and sums of each cell."""
+    sums: dict[Cell, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for (_, measure, level, department, counterpart, outcome, _, _, _, calendar_us, business_us), n in values.items():
+        cell = sums[Cell(measure, level, department, counterpart, outcome)]
         for i, amount in enumerate((1, calendar_us, business_us)):
             cell[i] += n * amount
     return {cell: (n, calendar_us, business_us) for cell, (n, calendar_us, business_us) in sums.items()}

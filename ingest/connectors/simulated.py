@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.event import Actor, Record, Watermark, WatermarkData, event_id
+from ingest.event import Record, watermark
 from ingest.simulation.account import US
 from ingest.simulation.company import TIDEWELL
 from ingest.simulation.description import company_file, norms_file
@@ -130,7 +130,7 @@ class _Run:
         while self.mark < until:
             self.mark = min(self.mark + MARK_WHEN_IDLE, until)
             self.mark = next((back - TICK for down, back in self.outages if down <= self.mark < back), self.mark)
-            yield _watermark(self.mark)
+            yield watermark(SOURCE, self.mark)
 
     def _catch_up(self, late: list[Row]) -> Iterator[Record]:
         """What happened while the source was down, case by case."""
@@ -150,18 +150,6 @@ class _Run:
 
 def _at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _watermark(until: datetime) -> Watermark:
-    return Watermark(
-        id=event_id(SOURCE, f"watermark|{until}"),
-        source=SOURCE,
-        subject=SOURCE,
-        time=until,
-        specversion="1.0",
-        actor=Actor.system,
-        data=WatermarkData(until=until),
-    )
 
 
 class _Demand:

@@ -85,7 +85,7 @@ class _Case(Tenures):
             yield from self.ownership(level)
             yield from self.acceptance(level)
             yield from self.ping_pong(level)
-        yield from (_Value(*share) for share in waiting(self, self.asked))
+        yield from (_Value(*share, counterpart=self.asker) for share in waiting(self, self.asked))
 
     # What they have in common
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -39,21 +40,29 @@ class Run(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
 
 @dataclass
 class Total:
+    """How many values there are, and their sums in microseconds."""
+
     n: int = 0
     calendar_us: int = 0
     business_us: int = 0
 
 
-Cell = tuple[str, int, str, str]
-"""Measure, level of the tree (0 for the top), department, outcome."""
+class Cell(NamedTuple):
+    """What is summed up together. ``level`` 0 is the top of the tree; ``counterpart`` is empty where nobody else is part of it."""
+
+    measure: str
+    level: int
+    department: str
+    counterpart: str
+    outcome: str
 
 
 class _File(Struct, forbid_unknown_fields=True):
-    """``cells`` in order: measure, level, department, outcome, n, calendar and business time in microseconds."""
+    """``cells`` in order: what a :class:`Cell` has, n, calendar and business time in microseconds."""
 
     truth: Run
     as_of_us: int
-    cells: list[tuple[str, int, str, str, int, int, int]]
+    cells: list[tuple[str, int, str, str, str, int, int, int]]
 
 
 @dataclass
@@ -76,7 +85,8 @@ class Truth:
         if self.places is None:
             raise ValueError("a truth that no simulation has begun: give it to `simulate`")
         for value in measure(account, self.places, self.now):
-            total = self.totals.setdefault((value.measure, value.level, value.department, value.outcome), Total())
+            cell = Cell(value.measure, value.level, value.department, value.counterpart, value.outcome)
+            total = self.totals.setdefault(cell, Total())
             total.n += 1
             total.calendar_us += value.calendar_us
             total.business_us += value.business_us
@@ -103,6 +113,7 @@ def read(text: bytes, run: Run) -> Truth:
         raise WrongTruth(f"the truth of {file.truth}, not of {run}: delete it to write a new one, or run what it is of")
     truth = Truth()
     truth.run, truth.now = run, file.as_of_us
-    for name, level, department, outcome, n, calendar_us, business_us in file.cells:
-        truth.totals[name, level, department, outcome] = Total(n, calendar_us, business_us)
+    for name, level, department, counterpart, outcome, n, calendar_us, business_us in file.cells:
+        cell = Cell(name, level, department, counterpart, outcome)
+        truth.totals[cell] = Total(n, calendar_us, business_us)
     return truth

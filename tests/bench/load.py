@@ -22,15 +22,7 @@ class Load(NamedTuple):
 
 def load(per_day: float, days: int) -> Load:
     """Encoded records in order, so that no batch has more than two events of one case: what is more waits for the next."""
-    mark = e.ConfigMark(
-        id=e.event_id("bench", "config"),
-        source="bench",
-        subject="config",
-        time=e.instant(0),
-        specversion="1.0",
-        data=e.ConfigData(1),
-    )
-    batches: list[list[bytes]] = [[e.encode(mark)]]
+    batches: list[list[bytes]] = [[e.encode(e.config_mark(1, e.instant(0)))]]
     seen: Counter[str] = Counter()
     waiting: list[tuple[str, bytes]] = []
     waits: set[str] = set()

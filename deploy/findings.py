@@ -1,0 +1,155 @@
+"""What a manager wants to know, in sentences: who answers in time, where hand-overs stall, what got worse.
+
+Every sentence is computed. Departments come in the order of the company file and are never ranked; steps come with those
+first at which most was late, as there is most to mend. What may be chance is not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from deploy.chance import Share, clear, so_few, together
+from deploy.numbers import ENOUGH, Numbers, above, name_of
+from deploy.trend import FEWEST_WEEKS, Change, Durations
+from deploy.words import about, day, of_100
+from streams.configuration import Configuration
+from streams.fact import UNMAPPED, UNOWNED
+from streams.indicators import IndicatorValue
+from streams.statistics import wilson
+
+MOST = 5
+ITEM = "• "
+
+FIRST_RESPONSE = "first_response_attainment_ratio"
+ACCEPTANCE = "acceptance_attainment_ratio"
+NOUNS = {"first_response": "first answers", "acceptance": "hand-overs"}
+SECOND_US = 1_000_000
+
+
+def answers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
+    """Of the whole company, and of those departments that are clearly late more often than it."""
+    company = next((d for d in configuration.departments if configuration.depth(d, numbers.as_of) == 0), "")
+    whole = numbers.get(FIRST_RESPONSE, company)
+    if whole is None or whole.value is None:
+        yield "No first answer was due yet, so there is nothing to say."
+        return
+    if whole.n < ENOUGH:
+        yield f"Only {whole.n} first answer{'s were' if whole.n > 1 else ' was'} due: too few to say."
+        return
+    yield (
+        f"Of 100 requests, {of_100(whole.value)} had their first answer in the time promised "
+        f"({_surely(whole, 'requests')}).{_waits(numbers, company)}"
+    )
+    others = above(configuration, numbers.as_of)
+    own = [numbers.get(FIRST_RESPONSE, d) for d in configuration.departments if d not in others]
+    late = _clearly_below(own, share_of(whole).value)
+    named = [f"{name_of(v.department, configuration)} ({of_100(v.value)} in time, surely {_range(v)})" for v in late]
+    if len(late) > MOST:
+        named[MOST:] = [f"{len(late) - MOST} more"]
+    yield f"Clearly later than that: {_listed(named)}." if named else "No department is clearly later than that."
+
+
+def _waits(numbers: Numbers, company: str) -> str:
+    half, tenth = (numbers.get(f"first_response_{p}_seconds", company) for p in ("p50", "p90"))
+    if half is None or half.value is None or half.beyond:
+        return ""
+    text = f" Half waited less than {about(half.value)} of opening time"
+    return text + (f", one in ten more than {about(tenth.value)}." if tenth and tenth.value is not None else ".")
+
+
+def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
+    """Of all of them, and of the steps at which they clearly stall."""
+    others = above(configuration, numbers.as_of) | {UNMAPPED, UNOWNED}
+    pairs = [v for v in numbers.pairs(ACCEPTANCE) if not others.intersection((v.department, v.counterpart))]
+    whole = together(share_of(v) for v in pairs if v.value is not None)
+    if not whole.n:
+        yield "No hand-over between departments was due yet, so there is nothing to say."
+        return
+    if whole.n < ENOUGH:
+        yield f"Only {whole.n} hand-over{'s were' if whole.n > 1 else ' was'} due: too few to say."
+        return
+    low, high = map(of_100, wilson(*whole))
+    yield (
+        f"Of 100 hand-overs between departments, {of_100(whole.value)} were taken up in time "
+        f"(surely {low} to {high}; {whole.n:,} hand-overs)."
+    )
+    stalled = sorted(_clearly_below(pairs, whole.value), key=lambda v: share_of(v).hits - v.n)
+    if not stalled:
+        yield "At no step are they clearly fewer than that."
+        return
+    yield f"Clearly fewer at {'these steps' if len(stalled) > 1 else 'this step'}:"
+    for value in stalled[:MOST]:
+        half = numbers.get("acceptance_p50_seconds", value.department, value.counterpart)
+        waited = "" if half is None or half.value is None else f"; half waited more than {about(half.value)}"
+        yield (
+            f"{ITEM}{_pair(value.department, value.counterpart, configuration)}: "
+            f"{of_100(value.value)} of 100 in time ({_surely(value, 'hand-overs')}){waited}."
+        )
+    if len(stalled) > MOST:
+        yield f"{ITEM}and {len(stalled) - MOST} more."
+    yield "A step that stalls is for both sides to mend. It is nobody's fault."
+
+
+def slower(changed: Sequence[Change], weeks: int, configuration: Configuration) -> Iterator[str]:
+    """What takes longer than it did, and then what is faster. ``weeks``: how many there were to compare."""
+    if weeks < FEWEST_WEEKS:
+        yield f"Too early to say: it takes {FEWEST_WEEKS + 1} weeks to compare."
+        return
+    worse, better = ([c for c in changed if c.slower == is_slower] for is_slower in (True, False))
+    if not worse:
+        yield "Nothing, clearly."
+    yield from _changed(worse, configuration)
+    if better:
+        yield "What got better:"
+        yield from _changed(better, configuration)
+
+
+def _changed(changed: Sequence[Change], configuration: Configuration) -> Iterator[str]:
+    for change in changed[:MOST]:
+        measure, department, counterpart = change.series
+        who = _pair(department, counterpart, configuration) if counterpart else name_of(department, configuration)
+        before, after = (about(side.median / SECOND_US) for side in (change.before, change.after))
+        yield (
+            f"{ITEM}{who}: half of the {NOUNS[measure]} took more than {after} since about {day(change.since, 'UTC')}, "
+            f"and {before} before ({change.after.n:,} and {change.before.n:,} of them)."
+        )
+    if len(changed) > MOST:
+        yield f"{ITEM}and {len(changed) - MOST} more."
+
+
+def worth_following(known: Durations, at: int, configuration: Configuration) -> Durations:
+    """Of those who do the work, in the order of the company file."""
+    others = above(configuration, at) | {UNMAPPED, UNOWNED}
+    place = {department: i for i, department in enumerate(configuration.departments)}
+    followed = [s for s in known if not others.intersection((s.department, s.counterpart))]
+    return {
+        s: known[s] for s in sorted(followed, key=lambda s: (s.measure, place.get(s.department, -1), s.counterpart))
+    }
+
+
+def share_of(value: IndicatorValue) -> Share:
+    """What is behind the value of a ratio that is there."""
+    return Share(round((value.value or 0) * value.n), value.n)
+
+
+def _clearly_below(values: Iterable[IndicatorValue | None], usual: float) -> list[IndicatorValue]:
+    """Those that are lower than ``usual`` by more than chance, as many as they are."""
+    judged = [v for v in values if v is not None and v.value is not None and v.n >= ENOUGH]
+    certain = clear([so_few(share_of(v), usual) for v in judged])
+    return [v for v, sure in zip(judged, certain, strict=True) if sure]
+
+
+def _pair(department: str, counterpart: str, configuration: Configuration) -> str:
+    return f"{name_of(counterpart, configuration)} to {name_of(department, configuration)}"
+
+
+def _surely(value: IndicatorValue, what: str) -> str:
+    return f"surely {_range(value)}; {value.n:,} {what}"
+
+
+def _range(value: IndicatorValue) -> str:
+    return f"{of_100(value.low)} to {of_100(value.high)}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
