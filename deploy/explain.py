@@ -74,18 +74,20 @@ class NotThere(ValueError):
 
 
 class _Recording(Context):
-    """Notes which clock ran when, and which fact a clock became."""
+    """Notes which clock ran when, and which fact a clock became.
+
+    ``whose`` runs those are, by its ``id``: kept, or another clock would be given the number of one that is gone.
+    """
 
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         super().__init__(config, case_id, now, version)
         self.runs: dict[int, list[tuple[int, int, str]]] = {}
         self.clocks: dict[tuple[str, bytes, int, str], Clock] = {}
-        self.shares: dict[int, Share] = {}
+        self.whose: dict[int, object] = {}
 
     def ran(self, what: object, since: int, until: int, calendar: str) -> None:
         self.runs.setdefault(id(what), []).append((since, until, calendar))
-        if isinstance(what, Share):
-            self.shares[id(what)] = what
+        self.whose[id(what)] = what
 
     def draw(self, measure: str, clock: Clock, level: int = -1) -> None:
         super().draw(measure, clock, level)
@@ -101,8 +103,9 @@ class _Recording(Context):
         waits_for = fact.measure.removeprefix("waiting_")
         mine = (
             key
-            for key, share in self.shares.items()
-            if share.waits_for == waits_for
+            for key, share in self.whose.items()
+            if isinstance(share, Share)
+            and share.waits_for == waits_for
             and self.config.path(share.department, share.start)[fact.level] == fact.department
         )
         return sorted(run for key in mine for run in self.runs[key])

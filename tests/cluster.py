@@ -66,12 +66,18 @@ class Entry(NamedTuple):
 
 
 class Changelog:
-    """Where the state of one partition is kept. Compaction keeps the last entry of a key."""
+    """Where the state of one partition is kept."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.first = 0
+        """The offset of the first: compaction moves it on."""
         self.settled = 0
-        """So many entries were there when somebody last took over, and has written again what was overtaken."""
+        """Where the log ended when somebody last took over, and has written again what was overtaken."""
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.entries)
 
     def recover(self, rules: Rules) -> dict[Key, Entry]:
         rows: dict[Key, Entry] = {}
@@ -85,11 +91,13 @@ class Changelog:
         last = {entry.key: entry for entry in self.entries}
         return [row for key, row in rows.items() if last[key].version < row.version]
 
-    def compact(self, upto: int) -> None:
-        last = {entry.key: at for at, entry in enumerate(self.entries[:upto])}
-        kept = [entry for at, entry in enumerate(self.entries[:upto]) if last[entry.key] == at]
-        self.entries[:upto] = kept
-        self.settled = len(kept)
+    def compact(self) -> None:
+        """Of what is settled, keep the last entry of each key."""
+        old = self.entries[: self.settled - self.first]
+        last = {entry.key: at for at, entry in enumerate(old)}
+        kept = [entry for at, entry in enumerate(old) if last[entry.key] == at]
+        self.entries[: len(old)] = kept
+        self.first += len(old) - len(kept)
 
 
 class Stage:
@@ -142,7 +150,7 @@ class Worker:
     def __init__(self, stage: Stage) -> None:
         self.stage, rules = stage, stage.cluster.rules
         rows = stage.changelog.recover(rules)
-        self.found = len(stage.changelog.entries)
+        self.found = stage.changelog.end
         self.state = {key: row.value for key, row in rows.items() if row.value is not None}
         self.fold = stage.fold(self.state)
         self.position = self.next = stage.committed
@@ -310,7 +318,7 @@ class Cluster:
                 if stage.zombies:
                     stage.zombies[r % len(stage.zombies)].step(r // 3)
             case "compact":
-                stage.changelog.compact(stage.changelog.settled)
+                stage.changelog.compact()
             case "repair":
                 if self.stored:
                     self.repair(sorted(self.stored)[r % len(self.stored)])
