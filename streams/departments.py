@@ -231,7 +231,7 @@ class Departments:
         changes, state = self.changes, self.state
         for (measure, department, level), shelf in sorted(self.shelves.items()):
             facts = (_fact(changes.get(key) or state[key]) for key in shelf)
-            for counterpart, group in aggregator.groups(measure, department, level, facts).items():
+            for counterpart, group in sorted(aggregator.groups(measure, department, level, facts).items()):
                 about = (measure, department, counterpart)
                 self.answered.add(about)
                 silent.discard(about)
