@@ -3,14 +3,14 @@
 A line is ``DAY HH:MM kind [argument] [=> what became determined at that instant]``. All departments work Monday to
 Friday from 09:00 to 17:00 UTC and promise a first and next response and acceptance in 4 business hours and resolution in
 8. ``created DEPARTMENT`` names who asks; ``routed DEPARTMENT`` to whom (nobody, if empty); ``paused PARTY`` whom it
-waits for; any other kind names in whose name it was done (``bot``, ``system`` and ``requester`` are no departments).
-``now`` only lets time pass.
+waits for; any other kind names in whose name it was done (``bot``, ``system`` and ``requester`` are no departments; ``bot-it``
+is a bot of it). ``now`` only lets time pass.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +124,8 @@ class Story:
 
     def event(self, kind: str, what: str, at: datetime) -> e.Record:
         requester = kind in ("created", "requester_replied", "reopened")
-        actor = ACTORS.get(what, e.Actor.requester if requester else e.Actor.provider_human)
+        class_, _, group = what.partition("-") if what.partition("-")[0] in ACTORS else ("", "", what)
+        actor = ACTORS.get(class_, e.Actor.requester if requester else e.Actor.provider_human)
         if kind == "bot_replied":
             actor = e.Actor.provider_bot
         cls: Any = e.TYPES[e.TYPE_PREFIX + kind]
@@ -132,7 +133,8 @@ class Story:
             "created": {"requester_group": what},
             "routed": {"group": what},
             "paused": {"owner": what},
-        }.get(kind, {"group": what} if what and what not in ACTORS else {})
+            "delivered": {"promise": "p"},
+        }.get(kind, {"group": group} if group else {})
         fields = {"data": payload(cls, data)} if data else {}
         event: e.Record = cls(**self.envelope(at, actor), **fields)
         return event
@@ -164,20 +166,395 @@ def test_every_measure_draws_at_least_one_timeline() -> None:
 
 @pytest.mark.parametrize(("measure", "block"), CASES, ids=[f"{m.name}: {block[-1]}" for m, block in CASES])
 def test_the_timeline_in_the_docstring_comes_true(measure: type[Measure], block: list[str]) -> None:
+    comes_true(measure.name, block, described)
+
+
+def comes_true(measure: str, block: list[str], describe: Callable[[Fact, Configuration], str]) -> None:
     story = Story()
     told: dict[str, str] = {}
     for line in block:
         match = LINE.match(line)
-        assert match is not None
+        assert match is not None, line
         day, hour, minute, kind, what, expected = match.groups()
         story.line(day, int(hour), int(minute), kind, what)
         now = {
-            id: described(f, story.config)
+            id: describe(f, story.config)
             for id, f in story.facts.items()
-            if f.measure.startswith(measure.name)
-            and f.outcome not in (Outcome.running, Outcome.paused, Outcome.retracted)
+            if f.measure.startswith(measure) and f.outcome not in (Outcome.running, Outcome.paused, Outcome.retracted)
         }
         new = sorted(text for id, text in now.items() if told.get(id) != text)
         told = now
         wanted = sorted(t.strip() for t in (expected or "").split(",") if t.strip())
-        assert new == wanted, f"{measure.name}, line {line!r}"
+        assert new == wanted, f"{measure}, line {line!r}"
+
+
+# -- what the docstrings are too short for: whose fact it is, whom it serves, and the edges
+
+EDGES = """
+acceptance: a bot takes nothing up
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 noted     bot
+    Mon 12:00 noted     legal     => met 2h of 4bh: legal for it
+acceptance: nor does who is not the receiver
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 noted     hr
+    Mon 12:00 claimed   legal     => met 2h of 4bh: legal for it
+acceptance: what ends before is cancelled
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 solved    system    => cancelled 1h of 4bh: legal for it (unanswered)
+acceptance: closing is no taking up
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 closed    legal     => cancelled 1h of 4bh: legal for it (unanswered)
+acceptance: nor is deleting
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:10 routed    legal
+    Mon 12:10 deleted   legal     => cancelled 1h of 4bh: legal for it (unanswered)
+acceptance: who passes it on has received it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 routed    hr        => met 1h of 4bh: legal for it (pass_through)
+    Mon 13:00 replied   hr        => met 2h of 4bh: hr for legal
+acceptance: the pool is no receiver, and the giver who held it last
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed
+    Mon 11:00 routed    legal
+    Mon 12:00 noted     legal     => met 1h of 4bh: legal for it
+acceptance: routed again to whom it is
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 routed    legal
+    Mon 12:00 noted     legal     => met 2h of 4bh: legal for it
+acceptance: a case that is solved waits for nobody
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 routed    legal     => cancelled 0m of 4bh: legal for it (unanswered)
+    Tue 17:00 now
+first_resolution: a deleted case has none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 deleted   it        => cancelled 2h: it for finance (unanswered)
+first_resolution: whoever solved
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    legal     => done 1h: legal for finance
+first_resolution: a bot solves for the owner
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    bot-hr    => done 1h: it for finance
+first_resolution: the owner of the end
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 12:00 routed    legal
+    Mon 15:00 solved    system    => done 6h: legal for finance
+first_response: an answer in the instant of the question is none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 09:00 replied   it
+    Mon 11:00 replied   it        => met 2h of 4bh: it for finance
+first_response: nor is a bot's
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   bot
+    Mon 11:00 replied   it        => met 2h of 4bh: it for finance
+first_response: a question back is one
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 asked_requester it  => met 1h of 4bh: it for finance
+first_response: a deleted case has none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 deleted   it        => cancelled 2h of 4bh: it for finance (unanswered)
+first_response: solved without a word
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it        => met 1h of 4bh: it for finance (silent_solve)
+first_response: what the system closes does not start again
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    system    => cancelled 1h of 4bh: it for finance (unanswered)
+    Mon 11:00 reopened
+    Mon 12:00 replied   it
+first_response: a bot's solution is asked about once
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 09:30 solved    bot       => cancelled 30m of 4bh: it for finance (unanswered)
+    Mon 10:00 reopened
+    Mon 10:30 replied   it        => met 30m of 4bh: it for finance
+    Mon 11:00 solved    it
+    Mon 12:00 reopened
+    Mon 13:00 replied   it
+first_response: who was asked, whoever answers
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 replied   legal     => met 2h of 4bh: it for finance
+next_response: a bot's is none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 requester_replied
+    Mon 12:00 replied   bot
+    Mon 13:00 replied   it        => met 2h of 4bh: it for finance
+next_response: before the first answer there is no next
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 09:30 replied   bot
+    Mon 10:00 requester_replied
+    Mon 11:00 replied   it
+next_response: who writes to a solved case waits for nobody
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 solved    it
+    Mon 12:00 requester_replied
+    Mon 13:00 replied   it
+next_response: coming back is writing again
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 solved    it
+    Mon 12:00 reopened
+    Mon 13:00 replied   it        => met 1h of 4bh: it for finance
+next_response: unless the system reopens it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 solved    it
+    Mon 12:00 reopened  system
+    Mon 13:00 replied   it
+next_response: or nobody ever answered
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    bot
+    Mon 11:00 reopened
+    Mon 12:00 replied   it
+next_response: or it was open anyway
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 reopened
+    Mon 12:00 replied   it
+next_response: a silent solution was an answer
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 reopened
+    Mon 12:00 solved    it        => met 1h of 4bh: it for finance (silent_solve)
+next_response: who was asked, whoever answers
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 requester_replied
+    Mon 12:00 routed    legal
+    Mon 13:00 replied   legal     => met 2h of 4bh: it for finance
+next_response: while nobody owns it the wait is for the first owner
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 routed
+    Mon 12:00 requester_replied
+    Mon 13:00 routed    legal
+    Mon 14:00 replied   legal     => met 2h of 4bh: legal for finance
+next_response: a deleted case has none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 requester_replied
+    Mon 12:00 deleted   it        => cancelled 1h of 4bh: it for finance (unanswered)
+next_response: the system's solution is no answer
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it
+    Mon 11:00 requester_replied
+    Mon 12:00 solved    system    => cancelled 1h of 4bh: it for finance (unanswered)
+orphan: until it ends
+    Mon 09:00 created   finance
+    Mon 10:00 solved    it        => done 1h: _unowned for nobody
+    Mon 11:00 routed
+    Mon 12:00 reopened
+    Mon 13:00 routed    it        => done 1h: _unowned for nobody
+orphan: back to nobody is still nobody
+    Mon 09:00 created   finance
+    Mon 10:00 routed
+    Mon 11:00 routed    it        => done 2h: _unowned for nobody
+ownership: a stint may begin while the requester is asked
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 paused    requester
+    Mon 11:00 routed    legal     => done 1h: it for nobody
+    Mon 13:00 resumed
+    Mon 14:00 solved    legal     => done 1h: legal for nobody
+ownership: others that are waited for do not stop it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 paused    third_party
+    Mon 11:00 routed    legal     => done 2h: it for nobody
+    Mon 13:00 resumed
+    Mon 14:00 solved    legal     => done 3h: legal for nobody
+ping_pong: work in turns
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 solved    legal
+    Mon 11:30 reopened
+    Mon 12:00 solved    it
+    Mon 12:30 reopened
+    Mon 13:00 routed    it        => done 3h: legal for it (finished)
+    Mon 14:00 routed    legal     => done 1h: it for legal
+ping_pong: what is delivered is finished too
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 delivered
+    Mon 13:00 routed    it        => done 3h: legal for it (finished)
+ping_pong: what a bot solves is not
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 solved    bot
+    Mon 12:00 reopened
+    Mon 13:00 routed    it        => done 3h: legal for it
+ping_pong: nor what somebody else solves
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 solved    hr
+    Mon 12:00 reopened
+    Mon 13:00 routed    it        => done 3h: legal for it
+ping_pong: through the pool
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 routed
+    Mon 12:00 routed    it        => done 2h: legal for it
+ping_pong: routed again to whom it is
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 routed    legal
+    Mon 12:00 routed    it        => done 2h: legal for it
+reopening: of whoever solved
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    legal
+    Tue 10:00 reopened            => missed 8h: legal for finance
+reopening: a bot solves for the owner
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    bot-hr
+    Tue 10:00 reopened            => missed 8h: it for finance
+reopening: closing solves
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 closed    system
+    Tue 10:00 reopened            => missed 8h: it for finance
+resolution: reopening what is open is nothing
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 reopened
+    Mon 11:00 solved    it        => met 2h of 8bh: it for finance
+resolution: a deleted case has none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 deleted   it        => cancelled 2h of 8bh: it for finance (unanswered)
+resolution: of whoever solved, by the norm of whoever took it on
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 solved    legal     => met 2h: legal for finance
+resolution: a bot solves for the owner
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 solved    bot-hr    => met 2h of 8bh: it for finance
+silence: a bot breaks none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   bot
+    Mon 11:00 replied   it        => done 2h: it for finance
+silence: nor does reopening what is open
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 reopened
+    Mon 11:00 replied   it        => done 2h: it for finance
+silence: while nobody owned it
+    Mon 09:00 created   finance
+    Mon 10:00 routed
+    Mon 11:00 routed    it        => done 2h: _unowned for finance
+    Mon 12:00 replied   it        => done 1h: it for finance
+silence: of whoever had it when it began
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 replied   it        => done 1h: it for finance
+    Mon 11:00 routed    legal
+    Mon 12:00 replied   legal     => done 2h: it for finance
+silence: may begin while the requester is asked
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 paused    requester
+    Mon 11:00 replied   it        => done 1h: it for finance
+    Mon 12:00 resumed
+    Mon 13:00 replied   it        => done 1h: it for finance
+silence: others that are waited for do not stop it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 paused    third_party
+    Mon 11:00 replied   it        => done 2h: it for finance
+    Mon 12:00 resumed
+    Mon 13:00 replied   it        => done 2h: it for finance
+waiting_requester: asked twice
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 paused    requester
+    Mon 11:00 resumed
+    Mon 12:00 paused    requester
+    Mon 14:00 resumed
+    Mon 15:00 solved    it        => done 3h: it for finance
+waiting_closed: between two episodes, whoever it is moved to meanwhile
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 solved    it
+    Mon 12:00 routed    legal
+    Mon 14:00 reopened
+    Mon 15:00 solved    legal     => done 3h: it for finance
+waiting_provider: each owner, in all episodes
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 solved    it        => done 2h: it for finance
+    Mon 12:00 routed    legal
+    Mon 14:00 reopened
+    Mon 15:00 routed    it
+    Mon 16:00 solved    it        => done 1h: legal for finance, done 3h: it for finance
+"""
+
+
+def edges() -> Iterator[tuple[str, list[str]]]:
+    """The title of each, which begins with the measure, and its lines."""
+    block: list[str] = []
+    for line in EDGES.strip().splitlines():
+        if not line.startswith(" "):
+            title, block = line, []
+            yield title, block
+        else:
+            block.append(line.strip())
+
+
+def described_whole(fact: Fact, config: Configuration) -> str:
+    flags = f" ({fact.flags})" if fact.flags else ""
+    return f"{described(fact, config)}: {fact.department} for {fact.counterpart or 'nobody'}{flags}"
+
+
+@pytest.mark.parametrize(("title", "block"), list(edges()), ids=[title for title, _ in edges()])
+def test_at_the_edges(title: str, block: list[str]) -> None:
+    comes_true(title.partition(":")[0], block, described_whole)
