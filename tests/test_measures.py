@@ -85,6 +85,7 @@ class Story:
         self.cases = Cases(self.state, 0, lambda _: self.config)
         self.offset = 0
         self.facts: dict[str, Fact] = {}
+        self.told: list[bytes] = []
         self.last = MONDAY
         self.count = 0
         self.write(e.ConfigMark(**self.envelope(MONDAY, e.Actor.system), data=e.ConfigData(1)))
@@ -102,13 +103,22 @@ class Story:
         }
 
     def write(self, record: e.Record) -> None:
-        effects = self.cases.batch([(self.offset, e.encode(record))])
+        self.take(e.encode(record))
+
+    def heard(self) -> None:
+        """What cases have said to each other."""
+        told, self.told = self.told, []
+        for record in told:
+            self.take(record)
+
+    def take(self, record: bytes) -> None:
+        effects = self.cases.batch([(self.offset, record)])
         self.offset += 1
+        self.told += [output.value for output in effects.outputs if output.topic == "events"]
         for key, value in effects.changes.items():
             if value is not None:
                 self.state[key] = value
-        for output in effects.outputs:
-            fact = decode(output.value)
+        for fact in (decode(output.value) for output in effects.outputs if output.topic == "facts"):
             if isinstance(fact, Fact):
                 self.facts[fact.fact_id] = fact
 
@@ -314,6 +324,12 @@ next_response: before the first answer there is no next
     Mon 09:30 replied   bot
     Mon 10:00 requester_replied
     Mon 11:00 replied   it
+next_response: nor was there one before the request
+    Mon 09:00 replied   it
+    Mon 10:00 created   finance
+    Mon 10:00 routed    it
+    Mon 11:00 requester_replied
+    Mon 12:00 replied   it
 next_response: who writes to a solved case waits for nobody
     Mon 09:00 created   finance
     Mon 09:00 routed    it
@@ -558,3 +574,25 @@ def described_whole(fact: Fact, config: Configuration) -> str:
 @pytest.mark.parametrize(("title", "block"), list(edges()), ids=[title for title, _ in edges()])
 def test_at_the_edges(title: str, block: list[str]) -> None:
     comes_true(title.partition(":")[0], block, described_whole)
+
+
+def test_a_merged_case_lends_its_request_and_its_early_answer() -> None:
+    """It asked at 09:00 and was answered at 10:00; the case into which it is merged was opened at 11:00."""
+    story = Story()
+    at = {hour: MONDAY + timedelta(hours=hour) for hour in (9, 10, 11, 12)}
+    asked = story.event("created", "finance", at[9])
+    answered = story.event("replied", "it", at[10])
+    merged = e.Merged(**story.envelope(at[12], e.Actor.system), data=e.MergedData(into="C1"))
+    story.write(story.event("created", "finance", at[11]))
+    for event in (asked, answered, merged):
+        story.write(msgspec.structs.replace(event, subject="C2"))
+    story.write(e.Watermark(**story.envelope(at[12], e.Actor.system), data=e.WatermarkData(at[12])))
+    story.heard()
+    responses = {fact.case_id: fact for fact in story.facts.values() if fact.measure == "first_response"}
+    first = responses["desk/C1"]
+    assert (first.outcome, first.business_us, first.stop) == (
+        Outcome.done,
+        3_600_000_000,
+        round(at[10].timestamp() * 1_000_000),
+    )
+    assert responses["desk/C2"].outcome is Outcome.retracted

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from histories import DAY, Overheard, config_mark
+from histories import DAY, HOUR, Overheard, config_mark, envelope, watermark
+from histories import START as MARCH
 
 from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate
@@ -26,6 +27,7 @@ MOVED = int(datetime.combine(_day, datetime.min.time(), ZoneInfo(TIDEWELL.office
 START, DAYS, CASES_PER_DAY = date(2026, 1, 14), 16, 60.0
 HAND_OVERS = ("acceptance", "ping_pong")
 STAYS, MOVES = 1, 2
+THIRD = MARCH + DAY + DAY // 2
 
 
 def configurations() -> dict[int, Configuration]:
@@ -126,3 +128,51 @@ def test_so_do_the_indicators_until_then(moved: Overheard, stayed: Overheard) ->
         values.append(list(departments.indicators()))
     assert values[0] == values[1]
     assert e.instant(values[0][0].as_of) > datetime.fromtimestamp(MOVED / 1e6 - 600, UTC)
+
+
+@pytest.mark.parametrize(
+    ("onward", "handed", "returned"),
+    [
+        ("it-1", {("it", "legal"), ("it", "hr")}, set()),
+        ("legal-1", {("it", "legal"), ("legal", "hr")}, {("hr", "legal")}),
+    ],
+)
+def test_who_has_a_case_by_a_move_is_its_giver_but_was_never_its_receiver(
+    onward: str, handed: set[tuple[str, str]], returned: set[tuple[str, str]]
+) -> None:
+    """Of legal to it-2, a group of IT that becomes one of HR on 4 March; then to the rest of IT, or back."""
+    routed = [(THIRD, "legal-1"), (THIRD + DAY // 4, "it-2"), (THIRD + 2 * DAY, onward)]
+    events: list[e.CaseEvent] = [e.Created(**envelope("C1", THIRD, "created", 0))]
+    events += [
+        e.Routed(**envelope("C1", time, f"routed {number}", number), data=e.RoutedData(group=group))
+        for number, (time, group) in enumerate(routed, 1)
+    ]
+    world = Overheard()
+    world.log = [config_mark(2), *map(e.encode, events), watermark(THIRD + 3 * DAY)]
+    world.run((1,))
+    for measure, wanted in zip(HAND_OVERS, (handed, returned), strict=True):
+        facts = [fact for fact in standing(world).values() if fact.measure == measure and fact.level == 2]
+        assert {(fact.department, fact.counterpart) for fact in facts} == wanted
+
+
+def test_a_department_that_moves_in_the_tree_has_waited_in_both_places() -> None:
+    """Payroll goes from People to Tech, of Operations, in the night to 5 March; the case is its own from Wednesday 09:00 to
+    Thursday 12:00.
+    """
+    world = Overheard()
+    wednesday, thursday = MARCH + 2 * DAY + 9 * HOUR, MARCH + 3 * DAY + 12 * HOUR
+    events: list[e.CaseEvent] = [
+        e.Created(**envelope("C1", wednesday, "created", 0)),
+        e.Routed(**envelope("C1", wednesday, "routed", 1), data=e.RoutedData(group="pay-1")),
+        e.Solved(**envelope("C1", thursday, "solved", 2)),
+    ]
+    world.log = [config_mark(3), *map(e.encode, events), watermark(thursday)]
+    world.run((1,))
+    waited = [fact for fact in standing(world).values() if fact.measure == "waiting_provider"]
+    assert {(fact.level, fact.department): fact.business_us // HOUR for fact in waited} == {
+        (0, "people"): 8,
+        (0, "ops"): 3,
+        (1, "pay"): 8,
+        (1, "tech"): 3,
+        (2, "pay"): 11,
+    }
