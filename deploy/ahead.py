@@ -6,6 +6,8 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from queue import Full, Queue
+from threading import Thread
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +16,7 @@ from ingest import event as e
 from ingest.connector import Rejected
 
 CHUNK = 2_000
+CHUNKS_AHEAD = 12
 
 Source = Callable[[], Iterable[e.Record | Rejected]]
 """Gives the records of a source, from its beginning. It is called in the other process, so it can be pickled."""
@@ -40,38 +43,81 @@ def prepare(record: e.Record | Rejected) -> Prepared:
 
 
 @contextmanager
-def ahead(source: Source) -> Iterator[Iterator[Prepared]]:
-    """The records of ``source``, read ahead. What it raises is raised here."""
+def reader() -> Iterator[Callable[[Source], Iterator[Prepared]]]:
+    """A process that starts at once, and reads the source that it is given. What the source raises is raised here."""
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of the store
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(source, there), name="reading", daemon=True)
+    here, there = context.Pipe()
+    process = context.Process(target=_read, args=(there,), name="reading", daemon=True)
     process.start()
     there.close()
+
+    def read(source: Source) -> Iterator[Prepared]:
+        here.send(source)
+        return _receive(here)
+
     try:
-        yield _receive(here)
+        yield read
     finally:
         here.close()
         process.terminate()  # where it is not done
         process.join()
 
 
+def _read(pipe: Connection) -> None:
+    try:
+        source: Source = pipe.recv()
+        _send(source, pipe)
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # nobody wants it any more
+        return
+
+
 def _send(source: Source, pipe: Connection) -> None:
-    chunk: list[Prepared] = []
+    outbox, chunk, failure = _Outbox(pipe), list[Prepared](), None
     try:
         for record in source():
             chunk.append(prepare(record))
             if len(chunk) >= CHUNK:
-                pipe.send_bytes(msgspec.msgpack.encode(chunk))
+                outbox.put(msgspec.msgpack.encode(chunk))
                 chunk = []
-        pipe.send_bytes(msgspec.msgpack.encode(chunk))
-        pipe.send_bytes(b"")
-        pipe.send(None)
-    except (BrokenPipeError, KeyboardInterrupt):
-        return
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001  # it ends this process, and is raised in the other
-        pipe.send_bytes(msgspec.msgpack.encode(chunk))
-        pipe.send_bytes(b"")
-        pipe.send(error)
+        failure = error
+    outbox.put(msgspec.msgpack.encode(chunk))
+    outbox.close()
+    pipe.send(failure)
+
+
+class _Outbox:
+    """Sends in a thread of its own, so that reading goes on while the other process is busy: a pipe holds 64 kB."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._queue: Queue[bytes] = Queue(CHUNKS_AHEAD)
+        self._pipe = pipe
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while chunk := self._queue.get():
+                self._pipe.send_bytes(chunk)
+            self._pipe.send_bytes(b"")
+        except BrokenPipeError:
+            return
+
+    def put(self, chunk: bytes) -> None:
+        """An empty one is the last. Raises ``BrokenPipeError`` when nobody listens any more."""
+        while self._thread.is_alive():
+            try:
+                return self._queue.put(chunk, timeout=1.0)
+            except Full:
+                continue
+        raise BrokenPipeError
+
+    def close(self) -> None:
+        """Wait until all has gone out."""
+        self.put(b"")
+        self._thread.join()
 
 
 def _receive(pipe: Connection) -> Iterator[Prepared]:

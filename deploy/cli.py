@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 
 from deploy import config_files, explain, log_report, report, serve, truth_file
+from deploy.ahead import reader
 from deploy.demo import Demo
 from deploy.embedded import Embedded, Refused
 from deploy.folder import (
@@ -179,13 +180,13 @@ def demo(days: int, seed: int, departments: int | None, data: Path | None, servi
     folder = data or DATA / simulated.folder
     if serving:
         serve.check_port(port)
-    with opened(folder) as embedded:
+    with reader() as read, opened(folder) as embedded:
         refuse_other_source(embedded, simulated.name, folder)
         simulated.refuse_other_truth(folder)
         configuration = simulated.configuration()
         embedded.apply(configuration.files)
         what = f"Simulating {days} day{'s' if days > 1 else ''} of {configuration.files.company.organisation}"
-        take_in(embedded, simulated.name, simulated.source(folder), what, days)
+        take_in(embedded, simulated.name, read(simulated.source(folder)), what, days)
         values = bring_up_to_date(embedded, history=True)
         assert embedded.store is not None
         click.echo()
@@ -269,17 +270,17 @@ def replay(
         content = digest(file)
     if serving:
         serve.check_port(port)
-    with opened(folder) as embedded:
+    with reader() as read, opened(folder) as embedded:
         configuration = loaded.configuration if loaded else embedded.configuration
         source = source_in(configuration, source, connector)
         configuration = configuration or trial_configuration(zone or (read_by.zone if read_by else "UTC"), [source])
         everybody = [*bots, *configuration.bots(source)]
-        records = partial(log_records, file, connector, source, identity_of(folder), read_by, zone, everybody)
+        said = partial(log_records, file, connector, source, identity_of(folder), read_by, zone, everybody)
         how = digest_of(connector, source, zone, *sorted(everybody), repr(read_by))
         name = f"{file.name} ({connector} {content}{READ_AS}{how})"
         refuse_other_source(embedded, name, folder)
         put_in_force(embedded, configuration, loaded, config, name)
-        take_in(embedded, name, records, f"Reading {file.name}")
+        take_in(embedded, name, read(said), f"Reading {file.name}")
         bring_up_to_date(embedded, history=history)
         print_log(embedded, configuration, config, at(folder, data is not None))
         say_next(embedded, folder, data is not None)

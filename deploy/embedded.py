@@ -16,7 +16,7 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from deploy.ahead import Prepared, prepare
-from deploy.log import TOPICS, Log, LogError
+from deploy.log import TOPICS, Log, LogError, Stored
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
@@ -29,18 +29,18 @@ from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
 
-BATCH = 8_000
-STORE_BATCH = 60_000
+BATCH = 16_000
+STORE_FACTS = 100_000
+STORE_EVENTS = 50_000
 SAVE_EVERY = 400_000
 
 K = TypeVar("K")
 
 
 class Writing(NamedTuple):
-    """A batch on its way into the store; then the position ``position`` is ``next``."""
+    """On its way into the store. ``positions``: where to go on when it is there."""
 
-    position: str
-    next: int
+    positions: Mapping[str, int]
     done: Future[None]
 
 
@@ -87,7 +87,7 @@ class Embedded:
     def _start(self) -> None:
         self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)
         self.departments = Departments(self.department_state, 1, self.configurations.__getitem__)
-        while behind := self.log.read_facts(self.departments.meta.offset + 1, STORE_BATCH):
+        while behind := self.log.read_facts(self.departments.meta.offset + 1, STORE_FACTS):
             self._fold_facts(behind)
 
     # -- configuration
@@ -219,40 +219,37 @@ class Embedded:
         """Bring the store and the stored windows up to the end of the log."""
         self._save_departments()
         self._finish_writing()
-        while self._begin_writing(1):
+        while self._begin_writing():
             self._finish_writing()
 
     def _write_beside(self) -> None:
-        """Into the store, in a thread of its own, while this one folds on: one large batch at a time."""
+        """Into the store, in a thread of its own, while this one folds on: all that there is, as one large batch at a time."""
         if self.writing is None or self.writing.done.done():
             self._finish_writing()
-            self._begin_writing(STORE_BATCH)
+            self._begin_writing()
 
-    def _begin_writing(self, least: int) -> bool:
-        """The next batch, where there are ``least`` records or more. What is written twice after a crash changes nothing."""
+    def _begin_writing(self) -> bool:
+        """The next batch, where there is something. What is written twice after a crash changes nothing."""
         if self.store is None:
             return False
-        store, first = self.store, self.log.position("store:facts")
-        if self.log.end_of_facts() - first >= least:
-            facts = self.log.read_facts(first, STORE_BATCH)
-            done = self.writer.submit(_write_facts, store, [raw for _, raw in facts])
-            self.writing = Writing("store:facts", facts[-1][0] + 1, done)
-            return True
-        first = self.log.position("store:events")
-        if self.log.end("events") - first >= least:
-            records = self.log.read("events", first, STORE_BATCH)
-            done = self.writer.submit(store.write_events, [StoredRecord(r.offset, r.at, r.value) for r in records])
-            self.writing = Writing("store:events", records[-1].offset + 1, done)
-            return True
-        return False
+        log = self.log
+        facts = log.read_facts(log.position("store:facts"), STORE_FACTS)
+        events = log.read("events", log.position("store:events"), STORE_EVENTS)
+        positions = {"store:facts": facts[-1][0] + 1} if facts else {}
+        if events:
+            positions["store:events"] = events[-1].offset + 1
+        if positions:
+            self.writing = Writing(positions, self.writer.submit(_write, self.store, facts, events))
+        return bool(positions)
 
     def _finish_writing(self) -> None:
-        """Wait until the batch is in the store, and move its position on."""
+        """Wait until the batch is in the store, and move the positions on."""
         writing, self.writing = self.writing, None
         if writing is not None:
             writing.done.result()
             with self.log.transaction():
-                self.log.set_position(writing.position, writing.next)
+                for name, next in writing.positions.items():
+                    self.log.set_position(name, next)
                 self._drop_facts()
 
     def repair(self, case: str) -> None:
@@ -309,10 +306,11 @@ class Embedded:
         self.close()
 
 
-def _write_facts(store: ClickHouse, records: Sequence[bytes]) -> None:
+def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes]], events: Sequence[Stored]) -> None:
     """Of each fact the last version."""
-    last = {fact.key: fact for raw in records if isinstance(fact := decode(raw), Fact)}
+    last = {fact.key: fact for _, raw in facts if isinstance(fact := decode(raw), Fact)}
     store.write_facts(list(last.values()))
+    store.write_events([StoredRecord(r.offset, r.at, r.value) for r in events])
 
 
 def departments_of(configuration: Configuration) -> list[Department]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import log_report
-from deploy.ahead import Source, ahead
+from deploy.ahead import Prepared
 from deploy.embedded import Embedded
 from deploy.folder import Stopped
 from deploy.history import PUBLISHED, publish_history
@@ -67,11 +67,11 @@ def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Re
     yield from records
 
 
-def take_in(embedded: Embedded, name: str, source: Source, what: str, days: int | None = None) -> None:
+def take_in(embedded: Embedded, name: str, records: Iterator[Prepared], what: str, days: int | None = None) -> None:
     """All of a source, all the way into the store. ``days``: how long it will be, where that is known."""
     before, started = embedded.log.position(f"source:{name}"), time.monotonic()
     count, begin = 0, 0.0
-    with progress(what) as bar, ahead(source) as records:
+    with progress(what) as bar:
         for count, now in embedded.accept(name, records):
             begin = begin or now
             bar((now - begin) / DAY_SECONDS / days if days else None, f"{count:,} records")

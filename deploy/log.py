@@ -43,6 +43,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last: dict[str, list[Stored]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -98,20 +99,21 @@ class Log:
             try:
                 yield
                 self.db.execute("COMMIT")
-            finally:
+            except BaseException:
+                self._last.clear()
                 if self.db.in_transaction:  # SQLite itself rolls back when the disk is full
                     self.db.execute("ROLLBACK")
+                raise
         except sqlite3.Error as error:
             raise _in_words(error, self.path) from error
 
     # -- topics
     def append(self, topic: str, records: Iterable[tuple[str, bytes]], at: int) -> None:
         """Put ``(key, value)`` at the end of a topic."""
-        offset = self.end(topic)
-        self.db.executemany(
-            f"INSERT INTO {topic} VALUES (?, ?, ?, ?)",
-            ((i, key, at, value) for i, (key, value) in enumerate(records, offset)),
-        )
+        rows = [Stored(i, key, at, value) for i, (key, value) in enumerate(records, self.end(topic))]
+        self.db.executemany(f"INSERT INTO {topic} VALUES (?, ?, ?, ?)", rows)
+        if rows:
+            self._last[topic] = rows
 
     def end(self, topic: str) -> int:
         """The offset that the next record of the topic gets."""
@@ -119,7 +121,10 @@ class Log:
         return 0 if last is None else int(last) + 1
 
     def read(self, topic: str, first: int, most: int) -> list[Stored]:
-        """At most ``most`` records from offset ``first`` on."""
+        """At most ``most`` records from offset ``first`` on. What was written last is still at hand."""
+        last = self._last.get(topic)
+        if last and first >= last[0].offset:
+            return last[first - last[0].offset :][:most]
         rows = self.db.execute(
             f"SELECT offset, key, at, value FROM {topic} WHERE offset >= ? ORDER BY offset LIMIT ?", (first, most)
         )

@@ -100,21 +100,25 @@ class Translator:
 
     def _known(self, raw: str, column: str) -> str:
         """``raw`` without blanks, empty if it is a word for missing; one object for each text."""
-        text = self._texts.get(raw)
-        if text is None:
-            text = raw.strip()
-            if text in self._missing:
-                text = ""
-            if len(text) > MAX_TEXT:
-                raise Unreadable(f"{column!r} has {len(text)} characters, more than {MAX_TEXT}")
-            if len(self._texts) >= _TEXTS:
-                self._texts.clear()
-            self._texts[raw] = text
+        text = raw.strip()
+        if text in self._missing:
+            text = ""
+        if len(text) > MAX_TEXT:
+            raise Unreadable(f"{column!r} has {len(text)} characters, more than {MAX_TEXT}")
+        if len(self._texts) >= _TEXTS:
+            self._texts.clear()
+        self._texts[raw] = text
         return text
 
     def _text(self, column: str) -> Callable[[Values], str]:
-        index, known = self._index(column), self._known
-        return lambda values: known(values[index], column)
+        index, texts, known = self._index(column), self._texts, self._known
+
+        def read(values: Values) -> str:
+            raw = values[index]
+            text = texts.get(raw)
+            return known(raw, column) if text is None else text
+
+        return read
 
     def _person(self, column: str) -> Callable[[Values], str]:
         text, persons, identity, source = self._text(column), self._persons, self._identity, self.source

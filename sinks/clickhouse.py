@@ -110,7 +110,11 @@ class ClickHouse:
         return pending
 
     def write_facts(self, facts: Sequence[Fact]) -> None:
-        self._write(columns.facts(facts))
+        if facts:
+            with _writing():
+                self._writer.raw_insert(
+                    f"{columns.PUBLIC}.{columns.FACTS}", columns.FACT, columns.facts(facts), fmt="MsgPack"
+                )
 
     def write_events(self, records: Sequence[StoredRecord]) -> None:
         self._write(columns.events(records))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
 from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
-from streams.fact import Fact
+from streams.fact import Fact, encode
 from streams.indicators import IndicatorValue
 
 PUBLIC = "crossdesk_public"
@@ -22,10 +22,6 @@ RAW = "crossdesk_raw"
 _MICROSECOND = timedelta(microseconds=1)
 
 # fmt: off
-_FACT = (
-    "case_id", "measure", "opener", "level", "department", "counterpart", "start", "stop", "due", "since", "calendar",
-    "calendar_us", "business_us", "outcome", "norm", "counts_at", "flags", "version",
-)
 _INDICATOR = (
     "indicator", "department", "counterpart", "window", "as_of", "value", "n", "low", "high", "beyond", "offset",
 )
@@ -42,8 +38,18 @@ class Insert(NamedTuple):
     columns: list[list[Any]]
 
 
-def facts(batch: Sequence[Fact]) -> Insert:
-    return Insert(PUBLIC, "facts_versions", _FACT, [[getattr(fact, name) for fact in batch] for name in _FACT])
+FACTS = "facts_versions"
+FACT = Fact.__struct_fields__
+_BEFORE_A_FACT = 4
+"""Bytes of msgpack: that an array follows, its length in two bytes, the tag."""
+
+
+def facts(batch: Sequence[Fact]) -> bytes:
+    """The values of :data:`FACT` one after the other, as ClickHouse reads its format MsgPack.
+
+    Columns, as everywhere else here, take four times as long.
+    """
+    return b"".join([encode(fact)[_BEFORE_A_FACT:] for fact in batch])
 
 
 def indicators(batch: Sequence[IndicatorValue]) -> Insert:

@@ -74,9 +74,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = dict(parse_qsl(urlsplit(self.path).query))
-        statement, _, data = (
-            (asked.pop("query", "").encode() + b"\n" + self._body()).strip(b"\n").partition(b" FORMAT Native\n")
-        )
+        sent = (asked.pop("query", "").encode() + b"\n" + self._body()).lstrip(b"\n")
+        statement, form, data = ([*re.split(rb" FORMAT (Native|MsgPack)\n", sent, maxsplit=1), b"", b""])[:3]
         ours = {"wait_end_of_query", "client_protocol_version", "query_id", "send_progress_in_http_headers"}
         ours |= {"http_headers_progress_interval_ms", "database", "session_id"}
         parameters = {name[6:]: asked.pop(name) for name in list(asked) if name.startswith("param_")}
@@ -89,7 +88,7 @@ class Answers(BaseHTTPRequestHandler):
             if data:
                 file = self.folder.parent / "inserted"
                 file.write_bytes(data)
-                statement += f" FROM INFILE '{file}' FORMAT Native".encode()
+                statement += f" FROM INFILE '{file}' FORMAT {form.decode()}".encode()
             answer = connection.query(statement.decode(), "TabSeparated", params=parameters).bytes()
             self._answer(200, answer, {"X-ClickHouse-Format": "TabSeparated"} if answer else {})
         except RuntimeError as error:
