@@ -22,8 +22,9 @@ from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
 from sinks.store import Department, StoredRecord
 from streams.cases import Cases
+from streams.clock import NEVER
 from streams.configuration import Configuration, Files, encode
-from streams.departments import NEVER, Departments
+from streams.departments import Departments
 from streams.fact import Fact, decode
 from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
@@ -254,7 +255,7 @@ class Embedded:
 
     def repair(self, case: str) -> None:
         """Fold a case anew from all its stored records."""
-        stored = tuple(r.value for r in self.log.of_key("events", case))
+        stored = tuple(r.value for r in self.log.of_key("events", case) if not _revives(r.value))
         source, _, subject = case.partition("/")
         revive = e.Revive(
             id=e.event_id(source, f"revive|{case}|{self.log.end('events')}"),
@@ -272,18 +273,10 @@ class Embedded:
         """The names under which :meth:`accept` has taken something in."""
         return self.log.positions("source:")
 
-    def watermark(self, case: str) -> int | None:
-        """How far the source of a case is known to be complete."""
-        return self.cases.meta.marks.get(case.partition("/")[0]) if self.cases else None
-
     def rejected(self) -> dict[str, tuple[int, str]]:
         """What could not be read: reason -> how often, and the first place."""
-        reasons: dict[str, tuple[int, str]] = {}
-        for record in self.log.read("rejected", 0, 1 << 30):
-            refused = msgspec.json.decode(record.value)
-            count, first = reasons.get(refused["reason"], (0, ""))
-            reasons[refused["reason"]] = (count + 1, first or refused.get("place") or f"offset {refused.get('offset')}")
-        return reasons
+        refused = (msgspec.json.decode(record.value) for record in self.log.read("rejected", 0, 1 << 30))
+        return reasons((one["reason"], one.get("place") or f"offset {one.get('offset')}") for one in refused)
 
     def indicators(self) -> list[IndicatorValue]:
         """Every indicator as it stands now."""
@@ -313,6 +306,15 @@ def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes]], events: Sequen
     store.write_events([StoredRecord(r.offset, r.at, r.value) for r in events])
 
 
+def reasons(refused: Iterable[tuple[str, str]]) -> dict[str, tuple[int, str]]:
+    """Of ``(reason, place)``: reason -> how often, and the first place."""
+    found: dict[str, tuple[int, str]] = {}
+    for reason, place in refused:
+        count, first = found.get(reason, (0, place))
+        found[reason] = (count + 1, first)
+    return found
+
+
 def departments_of(configuration: Configuration) -> list[Department]:
     """The departments of a version, as the store keeps them."""
     at = now_us()
@@ -323,6 +325,14 @@ def departments_of(configuration: Configuration) -> list[Department]:
         parent = configuration.path(id, at)[min(depth, levels) - 1] if depth else ""
         rows.append(Department(id, configuration.name(id), parent, depth, configuration.head_count(id, at) or 0))
     return rows
+
+
+def _revives(record: bytes) -> bool:
+    """Whether it is an earlier repair: with those inside, each would be twice as large as the one before."""
+    try:
+        return isinstance(e.decode(record), e.Revive)
+    except e.Unreadable:
+        return False
 
 
 def now_us() -> int:

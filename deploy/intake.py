@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import log_report
 from deploy.ahead import Prepared
-from deploy.embedded import Embedded
+from deploy.embedded import Embedded, reasons
 from deploy.folder import Stopped
 from deploy.history import PUBLISHED, publish_history
 from ingest import event as e
@@ -42,7 +41,7 @@ def log_records(
 ) -> Iterator[e.Record | Rejected]:
     """What a log says, in its own time. Raises :class:`Stopped` where nothing of it can be used."""
     log = build(connector, source, identity, mapping=mapping, zone=zone, bots=bots)
-    return checked(replay(log, file, settle=timedelta(0)), file)
+    return checked(replay(log, file), file)
 
 
 def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Record | Rejected]:
@@ -58,11 +57,8 @@ def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Re
             yield from refused
             refused = []
     else:
-        reasons: dict[str, tuple[int, str]] = {}
-        for row in refused:
-            count, first = reasons.get(row.reason, (0, row.place))
-            reasons[row.reason] = (count + 1, first)
-        said = list(log_report.rejections(reasons, ""))[:-1] or ["it has no rows: export it again"]
+        counted = reasons((row.reason, row.place) for row in refused)
+        said = list(log_report.rejections(counted, ""))[:-1] or ["it has no rows: export it again"]
         raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
     yield from records
 

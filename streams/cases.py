@@ -17,12 +17,12 @@ from msgspec import Struct
 
 from ingest import event as e
 from streams import fact as f
-from streams.clock import FAR
+from streams.clock import FAR, NEVER
 from streams.effects import Effects, Output
 from streams.fold import FORMAT
 from streams.row import RowStart, decode_start
 from streams.timeline import microseconds
-from streams.touch import NEVER, Touch
+from streams.touch import Touch
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, bytes, int, str]
 FAR = 1 << 62
+NEVER = -FAR
 
 
 class Clock(Struct, array_like=True, gc=False):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import Aggregator, Group
+from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
+from streams.clock import NEVER
 from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from streams.configuration import Configuration
 
 META = b"\xff"
-NEVER = -(1 << 62)
+ABOUT = b"\xfe"
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
 LONG_AGO = (NEVER + KEEP_US) // DAY_US + 1
@@ -61,21 +62,24 @@ _encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
 _version = msgspec.msgpack.Decoder(_Version).decode
 _fact = msgspec.msgpack.Decoder(Fact).decode
+_about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 
 class Shelf:
     """Where the facts of a series lie: those that run, and the others by the day on which they can be let go.
 
-    Who moves from one day to another leaves an entry behind, which is passed over: a day has too many to search.
+    Who moves from one day to another leaves an entry behind, which is passed over: a day has too many to search. ``told``: the
+    counterparts that :class:`Departments` remembers.
     """
 
-    __slots__ = ("hash", "leaving", "left", "running")
+    __slots__ = ("hash", "leaving", "left", "running", "told")
 
     def __init__(self, of: Series) -> None:
         self.hash = hashlib.blake2b("/".join(map(str, of)).encode(), digest_size=8).digest()
         self.running: set[bytes] = set()
         self.leaving: dict[int, list[bytes]] = {}
         self.left: dict[int, set[bytes]] = {}
+        self.told: set[str] = set()
 
     def put(self, key: bytes, fact: Fact, known: bytes | None = None) -> None:
         """``known``: the version that lies here already."""
@@ -129,7 +133,9 @@ class Departments:
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
-            if key != META:
+            if key[:1] == ABOUT and len(key) == 17:
+                self.answered.add(_about(value))
+            elif key != META:
                 fact = _fact(value)
                 self._shelf((fact.measure, fact.department, fact.level)).put(key, fact)
 
@@ -164,8 +170,23 @@ class Departments:
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
             raw = encode(fact)
+        if fact.counterpart not in shelf.told:
+            self._remember(fact)
+            shelf.told.add(fact.counterpart)
         changes[key] = raw
         shelf.put(key, fact, known)
+
+    def _remember(self, fact: Fact) -> None:
+        """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
+        if fact.measure not in CATALOGUE:
+            return
+        paired = fact.measure in PAIRS and fact.counterpart != fact.department
+        for counterpart in ("", fact.counterpart) if paired else ("",):
+            about = (fact.measure, fact.department, counterpart)
+            if about not in self.answered:
+                self.answered.add(about)
+                value = _encoder.encode(about)
+                self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
 
     def _shelf(self, series: Series) -> Shelf:
         """A fact never leaves its series. With the hash of the series its key in the state is 31 bytes long: the opener, and
@@ -233,7 +254,6 @@ class Departments:
             facts = (_fact(changes.get(key) or state[key]) for key in shelf)
             for counterpart, group in sorted(aggregator.groups(measure, department, level, facts).items()):
                 about = (measure, department, counterpart)
-                self.answered.add(about)
                 silent.discard(about)
                 yield from aggregator.values(*about, group)
         for about in sorted(silent):

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from ingest import event as e
 from streams import fact as f
-from streams.clock import FAR, Context, Key
+from streams.clock import FAR, NEVER, Context, Key
 from streams.effects import Output
 from streams.fold import (
     FORMAT,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 SKEW_US = 5 * 60 * 1_000_000
 LIFE = (Kind.created, Kind.reopened, Kind.solved, Kind.closed, Kind.deleted)
-NEVER = -FAR
 
 
 class Touch:
@@ -308,10 +307,11 @@ class Touch:
         self.cases.count("late")
 
     def revive(self, record: e.Revive, offset: int) -> None:
-        """Fold the case anew from all its stored records, and say what differs (`crossdesk repair`)."""
+        """Fold the case anew from all its stored records, and say what differs (`crossdesk repair`). What came since they were read
+        stays.
+        """
         row = self.row
-        own: dict[bytes, Moment] = {}
-        row.absorbed = {}
+        own = {m.id: m for m in (*self.history.load()[1], *row.held) if not m.relation}
         for raw in record.data.records:
             stored = e.decode(raw)
             if isinstance(stored, e.Absorbed):

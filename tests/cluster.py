@@ -268,6 +268,7 @@ class Cluster:
         )  # fmt: skip
         self.logs: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         self.stored: dict[str, list[bytes]] = defaultdict(list)
+        self.reviving: deque[tuple[tuple[str, int], bytes]] = deque()
         self.violations: list[str] = []
         self.said: dict[tuple[str, int], f.Fact] = {}
         self.readers = [Reader(self) for _ in range(of_facts)]
@@ -320,16 +321,18 @@ class Cluster:
             case "compact":
                 stage.changelog.compact()
             case "repair":
-                if self.stored:
-                    self.repair(sorted(self.stored)[r % len(self.stored)])
+                if self.reviving and r % 2:
+                    self.append(*self.reviving.popleft())
+                elif self.stored:
+                    self.repair(sorted(self.stored)[r // 2 % len(self.stored)])
 
     def repair(self, case: str) -> None:
-        """All stored records of a case, in one."""
+        """All stored records of a case, in one: read now, and said later."""
         source, _, subject = case.partition("/")
         records = tuple(self.stored[case])
         fields = envelope(subject, START, f"revive {case} {len(records)}")
         revive = e.Revive(**{**fields, "source": source}, data=e.ReviveData(records))
-        self.append(("events", self.partition(case)), e.encode(revive))
+        self.reviving.append((("events", self.partition(case)), e.encode(revive)))
 
     def rouse(self) -> None:
         """Whoever sleeps ends what it has begun, and nobody sleeps any more: time leaps, and a worker that slept while facts grew
@@ -344,6 +347,8 @@ class Cluster:
 
     def drain(self, *, late_risers: bool = False) -> None:
         """All that was said is folded, and who has begun something ends it: zombies too, with ``late_risers`` after all others."""
+        while self.reviving:
+            self.append(*self.reviving.popleft())
         for turn in range(100_000):
             busy = [stage.owner for stage in self.stages if not stage.idle]
             if not busy or not late_risers:

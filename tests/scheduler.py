@@ -168,7 +168,7 @@ def check(cluster: Cluster, schedule: Schedule, version: int) -> list[str]:
             for value in departments.indicators():
                 cluster.show(value)
     shown, right = answered(cluster.shown.values()), answered(at_once(wanted.values(), version, until))
-    for series in sorted(right):
+    for series in sorted({*shown, *right}):
         if shown.get(series) != right.get(series):
             found.append(f"indicators: is {shown.get(series)}, should be {right.get(series)}")
     refused = sum(len(log) for (topic, _), log in cluster.logs.items() if topic == "rejected")

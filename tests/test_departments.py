@@ -19,9 +19,10 @@ from deploy import config_files
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 from streams.cases import Cases
+from streams.clock import NEVER
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.departments import META, NEVER, Departments
+from streams.departments import META, Departments
 from streams.fact import ConfigPassed, Fact, FactRecord, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
@@ -213,7 +214,6 @@ def test_a_pair_that_has_nothing_left_says_so() -> None:
     assert fold.n("first_response_p50_seconds", "legal", counterpart="hr") == 0
 
 
-@pytest.mark.xfail(reason="which pairs had an answer is kept in memory only")
 @pytest.mark.parametrize("left", ["retracted", "of another pair", "let go"])
 def test_whoever_takes_over_says_so_too(left: str) -> None:
     fold = begun()

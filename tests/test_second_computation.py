@@ -19,8 +19,9 @@ from sinks.clickhouse import ClickHouse, connect
 from sinks.recompute import NotCovered, indicators_at
 from sinks.store import CalendarTime, DepartmentDepth
 from streams.cases import Cases
+from streams.clock import NEVER
 from streams.configuration import Configuration
-from streams.departments import NEVER, Departments
+from streams.departments import Departments
 from streams.fact import Fact, Outcome, decode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
