@@ -69,14 +69,14 @@ class Shelf:
     """Where the facts of a series lie: those that run, and the others by the day on which they can be let go.
 
     Who moves from one day to another leaves an entry behind, which is passed over: a day has too many to search. ``told``: the
-    counterparts that :class:`Departments` remembers.
+    counterparts that :class:`Departments` remembers. ``running`` gives the key itself, so that each is in memory once.
     """
 
     __slots__ = ("hash", "leaving", "left", "running", "told")
 
     def __init__(self, of: Series) -> None:
         self.hash = hashlib.blake2b("/".join(map(str, of)).encode(), digest_size=8).digest()
-        self.running: set[bytes] = set()
+        self.running: dict[bytes, bytes] = {}
         self.leaving: dict[int, list[bytes]] = {}
         self.left: dict[int, set[bytes]] = {}
         self.told: set[str] = set()
@@ -88,7 +88,7 @@ class Shelf:
             if key in self.running:
                 if day is None:
                     return
-                self.running.remove(key)
+                key = self.running.pop(key)
             else:
                 before = day_to_go(_fact(known))
                 if before == day:
@@ -96,7 +96,7 @@ class Shelf:
                 if before is not None:
                     self.left.setdefault(before, set()).add(key)
         if day is None:
-            self.running.add(key)
+            self.running[key] = key
         elif key in self.left.get(day, ()):
             self.left[day].remove(key)
         elif day in self.leaving:

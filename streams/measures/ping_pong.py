@@ -45,7 +45,7 @@ class PingPong(Measure):
             if label == self.giver:
                 self.returned(m, ctx, level)
             self.giver, self.came_from = self.label, self.holder
-            self.stint, self.finished = ctx.start(m.id, m.time, case.owner), False
+            self.stint, self.finished = Clock(b"", m.time, "", since=m.time, calendar=case.owner), False
         self.label, self.holder = label, case.owner
 
     def returned(self, m: Moment, ctx: Context, level: int) -> None:
