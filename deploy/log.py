@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 TOPICS = ("events", "rejected")
 STATES = ("cases", "departments")
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
 from streams.clock import NEVER
-from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, decode, encode
+from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
 if TYPE_CHECKING:
@@ -58,9 +58,26 @@ class _Version(Struct, array_like=True, gc=False, frozen=True, tag=0):
     version: int
 
 
+class Filed(Struct, array_like=True, gc=False, frozen=True, tag=0):
+    """The beginning of a :class:`streams.fact.Fact`: where it lies, and for how long."""
+
+    version: int
+    case_id: str
+    measure: str
+    opener: bytes
+    level: int
+    department: str
+    counterpart: str
+    outcome: Outcome
+    counts_at: int | None
+    stop: int | None
+
+
 _encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
 _version = msgspec.msgpack.Decoder(_Version).decode
+_filed = msgspec.msgpack.Decoder(Filed).decode
+_record = msgspec.msgpack.Decoder(Filed | WatermarkPassed | ConfigPassed).decode
 _fact = msgspec.msgpack.Decoder(Fact).decode
 _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
@@ -81,7 +98,7 @@ class Shelf:
         self.left: dict[int, set[bytes]] = {}
         self.told: set[str] = set()
 
-    def put(self, key: bytes, fact: Fact, known: bytes | None = None) -> None:
+    def put(self, key: bytes, fact: Filed | Fact, known: bytes | None = None) -> None:
         """``known``: the version that lies here already."""
         day = day_to_go(fact)
         if known is not None:
@@ -90,7 +107,7 @@ class Shelf:
                     return
                 key = self.running.pop(key)
             else:
-                before = day_to_go(_fact(known))
+                before = day_to_go(_filed(known))
                 if before == day:
                     return
                 if before is not None:
@@ -136,30 +153,30 @@ class Departments:
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
             elif key != META:
-                fact = _fact(value)
+                fact = _filed(value)
                 self._shelf((fact.measure, fact.department, fact.level)).put(key, fact)
 
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
         self.changes = {}
         meta = self.meta
-        before = meta.offset
+        before = last = meta.offset
         self._let_go()
         take = self._take
         for offset, raw in records:
-            if offset <= meta.offset:
-                continue
-            record = decode(raw)
-            if isinstance(record, Fact):
-                take(record, raw)
-            else:
-                self._mark(record)
-            meta.offset = offset
-        if meta.offset > before:
+            if offset > last:
+                last = offset
+                record = _record(raw)
+                if type(record) is Filed:
+                    take(record, raw)
+                else:
+                    self._mark(record)
+        meta.offset = last
+        if last > before:
             self.changes[META] = _encoder.encode(meta)
         return Effects(self.changes)
 
-    def _take(self, fact: Fact, raw: bytes) -> None:
+    def _take(self, fact: Filed, raw: bytes) -> None:
         series = (fact.measure, fact.department, fact.level)
         shelf = self.shelves.get(series) or self._shelf(series)
         key = fact.opener + shelf.hash + _hash_case(fact.case_id)
@@ -169,14 +186,14 @@ class Departments:
             return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
             fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
-            raw = encode(fact)
+            raw = encode(msgspec.structs.replace(_fact(raw), counts_at=self.meta.as_of))
         if fact.counterpart not in shelf.told:
             self._remember(fact)
             shelf.told.add(fact.counterpart)
         changes[key] = raw
         shelf.put(key, fact, known)
 
-    def _remember(self, fact: Fact) -> None:
+    def _remember(self, fact: Filed) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
         if fact.measure not in CATALOGUE:
             return
@@ -265,15 +282,13 @@ def _hash_case(case_id: str) -> bytes:
     return hashlib.blake2b(case_id.encode(), digest_size=7).digest()
 
 
-def day_to_go(fact: Fact) -> int | None:
+def day_to_go(fact: Filed | Fact) -> int | None:
     """The first day on which no window can reach it; None while it runs.
 
     An overdue clock that stops late counts when it was due, but is kept from its stop on, or an older version that comes
     back would run for ever.
     """
-    last = fact.counts_at
-    if last is None or fact.runs:
+    last, stop, outcome = fact.counts_at, fact.stop, fact.outcome
+    if last is None or goes_on(outcome, stop):
         return None
-    if fact.stop is not None and fact.stop > last:
-        last = fact.stop
-    return (last + KEEP_US) // DAY_US + 1
+    return ((last if stop is None or stop < last else stop) + KEEP_US) // DAY_US + 1

@@ -32,7 +32,11 @@ class Outcome(StrEnum):
     retracted = "retracted"
 
 
-_RUNNING = (Outcome.running, Outcome.paused)
+def goes_on(outcome: Outcome, stop: int | None) -> bool:
+    """See :attr:`Fact.runs`."""
+    if stop is None and outcome is Outcome.missed:
+        return True
+    return outcome is Outcome.running or outcome is Outcome.paused
 
 
 class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
@@ -44,7 +48,8 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
 
     While a fact runs, ``calendar_us`` and ``business_us`` are what had gone by at ``since``; from there the business time
     of ``calendar`` (a department's) is added, or none while ``calendar`` is empty. Once ``stop`` is set they are final.
-    ``counts_at`` is when it enters a window: None while it is not determined.
+    ``counts_at`` is when it enters a window: None while it is not determined. What says where it lies comes first: who files it
+    away reads no further.
     """
 
     version: int
@@ -54,16 +59,16 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     level: int
     department: str
     counterpart: str = ""
-    start: int = 0
+    outcome: Outcome = Outcome.running
+    counts_at: int | None = None
     stop: int | None = None
+    start: int = 0
     due: int | None = None
     since: int = 0
     calendar: str = ""
     calendar_us: int = 0
     business_us: int = 0
-    outcome: Outcome = Outcome.running
     norm: str = ""
-    counts_at: int | None = None
     flags: str = ""
 
     @property
@@ -79,7 +84,7 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     @property
     def runs(self) -> bool:
         """Whether it goes on at the watermark. A follow-up that held (``met``, no ``stop``) does not."""
-        return self.outcome in _RUNNING or (self.outcome is Outcome.missed and self.stop is None)
+        return goes_on(self.outcome, self.stop)
 
     @property
     def source(self) -> str:

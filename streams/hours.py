@@ -319,7 +319,7 @@ def due_after(calendar: Calendar, start: int, target: Target, used: int | Fracti
     Where nothing is left of it, that is ``start``: it was due when the last of it was consumed. Raises :class:`NeverOpen`.
     """
     if isinstance(target, Days):
-        return calendar.due_days(start, max(target.days - used, Fraction(0)))
+        return calendar.due_days(start, max(target.days - used, Fraction(0)) if used else target.days)
     left = int(max(target.us - used, 0))
     return (calendar if isinstance(target, Hours) else ALWAYS).due(start, left)
 

@@ -116,44 +116,44 @@ class Waiting(Measure):
             parts = [share for share in self.shares if share.waits_for == waits_for]
             paths = [path(share.department, share.start) for share in parts]
             if len(parts) == 1:
-                for level, label in enumerate(paths[0]):
-                    self.draw_one(ctx, level, label, parts)
+                self.draw_sum(ctx, enumerate(paths[0]), parts)
                 continue
             for level in ctx.levels:
                 labels = [labels[level] for labels in paths]
                 for label in {label: None for label, share in zip(labels, parts, strict=True) if share in touched}:
                     own = [share for of, share in zip(labels, parts, strict=True) if of == label]
-                    self.draw_one(ctx, level, label, own)
+                    self.draw_sum(ctx, ((level, label),), own)
 
-    def draw_one(self, ctx: Context, level: int, label: str, parts: Sequence[Share]) -> None:
-        """The fact of one party and department: the sum of ``parts``."""
+    def draw_sum(self, ctx: Context, where: Iterable[tuple[int, str]], parts: Sequence[Share]) -> None:
+        """The fact of one party, at these levels and of these departments: the sum of ``parts``."""
         active, stop = self.shares[self.active], self.stop
         first, waited, worked, runs = parts[0], 0, 0, False
         for share in parts:
             waited += share.calendar_us
             worked += share.business_us
             runs = runs or (share is active and stop is None)
-        waits_for, start = first.waits_for, first.start
-        if waits_for == "closed" and not waited:
+        if first.waits_for == "closed" and not waited:
             return  # the time after the last solution
-        ctx.put(
-            Fact(  # by position: by name takes five times as long
+        measure, opener, start, facts = FACTS[first.waits_for], self.opener, first.start, ctx.facts
+        outcome = Outcome.done if stop is not None else Outcome.running if runs else Outcome.paused
+        since, calendar = (self.since, active.department) if runs else (start, "")
+        beneficiaries = ctx.config.path(self.beneficiary, start)
+        for level, label in where:
+            facts[measure, opener, level, label] = Fact(  # by position: by name takes five times as long
                 ctx.version,
                 ctx.case_id,
-                FACTS[waits_for],
-                self.opener,
+                measure,
+                opener,
                 level,
                 label,
-                ctx.config.path(self.beneficiary, start)[level],
-                start,
+                beneficiaries[level],
+                outcome,
                 stop,
+                stop,
+                start,
                 None,
-                self.since if runs else start,
-                active.department if runs else "",
+                since,
+                calendar,
                 waited,
                 worked,
-                Outcome.done if stop is not None else Outcome.running if runs else Outcome.paused,
-                "",
-                stop,
             )
-        )
