@@ -25,7 +25,6 @@ from streams.cases import Cases
 from streams.clock import NEVER
 from streams.configuration import Configuration, Files, encode
 from streams.departments import Departments
-from streams.fact import Fact, decode
 from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
@@ -179,8 +178,8 @@ class Embedded:
         if not records:
             return False
         effects = self.cases.batch((r.offset, r.value) for r in records)
-        said = {topic: [(o.key, o.value) for o in effects.outputs if o.topic == topic] for topic in TOPICS}
-        facts = [o.value for o in effects.outputs if o.topic == "facts"]
+        said = {topic: [(o.owner, o.value) for o in effects.outputs if o.topic == topic] for topic in TOPICS}
+        facts = [(o.key, o.value) for o in effects.outputs if o.topic == "facts"]
         first, at = self.log.end_of_facts(), now_us()
         with self.log.transaction():
             for topic, outputs in said.items():
@@ -189,10 +188,10 @@ class Embedded:
             self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
             self.log.set_position("cases", records[-1].offset + 1)
         _change(self.case_state, effects.changes)
-        self._fold_facts(enumerate(facts, first))
+        self._fold_facts((offset, *keyed) for offset, keyed in enumerate(facts, first))
         return True
 
-    def _fold_facts(self, facts: Iterable[tuple[int, bytes]]) -> None:
+    def _fold_facts(self, facts: Iterable[tuple[int, bytes, bytes]]) -> None:
         """On to the windows. Their state is stored now and then: what came since is in the log of the facts."""
         if self.departments is None:
             return
@@ -299,10 +298,9 @@ class Embedded:
         self.close()
 
 
-def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes]], events: Sequence[Stored]) -> None:
-    """Of each fact the last version."""
-    last = {fact.key: fact for _, raw in facts if isinstance(fact := decode(raw), Fact)}
-    store.write_facts(list(last.values()))
+def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes, bytes]], events: Sequence[Stored]) -> None:
+    """Of each fact the last version; marks have no key."""
+    store.write_facts(list({key: fact for _, key, fact in facts if key}.values()))
     store.write_events([StoredRecord(r.offset, r.at, r.value) for r in events])
 
 

@@ -14,11 +14,14 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-FORMAT = 2
+FORMAT = 3
 TOPICS = ("events", "rejected")
 STATES = ("cases", "departments")
 
-_chunk = msgspec.msgpack.Decoder(list[bytes])
+KeyedFact = tuple[bytes, bytes]
+"""Key (see ``streams.fact.record_key``) and record."""
+
+_chunk = msgspec.msgpack.Decoder(list[KeyedFact])
 
 
 class Stored(NamedTuple):
@@ -135,19 +138,19 @@ class Log:
         row = self.db.execute("SELECT offset + count FROM facts ORDER BY offset DESC LIMIT 1").fetchone()
         return int(row[0]) if row else self.position("facts")
 
-    def append_facts(self, first: int, values: Sequence[bytes]) -> None:
+    def append_facts(self, first: int, values: Sequence[KeyedFact]) -> None:
         """One chunk; ``first`` is the offset of its first fact."""
         if values:
             self.db.execute("INSERT INTO facts VALUES (?, ?, ?)", (first, len(values), msgspec.msgpack.encode(values)))
             self.set_position("facts", first + len(values))
 
-    def read_facts(self, first: int, most: int) -> list[tuple[int, bytes]]:
-        """Facts from offset ``first`` on, whole chunks until there are ``most`` of them or more."""
-        facts: list[tuple[int, bytes]] = []
+    def read_facts(self, first: int, most: int) -> list[tuple[int, bytes, bytes]]:
+        """Facts from offset ``first`` on (offset, key, record), whole chunks until there are ``most`` of them or more."""
+        facts: list[tuple[int, bytes, bytes]] = []
         for offset, value in self.db.execute(
             "SELECT offset, value FROM facts WHERE offset + count > ? ORDER BY offset", (first,)
         ):
-            facts += [f for f in enumerate(_chunk.decode(value), offset) if f[0] >= first]
+            facts += [(i, *keyed) for i, keyed in enumerate(_chunk.decode(value), offset) if i >= first]
             if len(facts) >= most:
                 break
         return facts

@@ -31,7 +31,6 @@ from sinks.store import (
     StoreTooNew,
     Unavailable,
 )
-from streams.fact import Fact
 from streams.indicators import IndicatorValue
 
 MIB = 1 << 20
@@ -109,7 +108,7 @@ class ClickHouse:
                 self._insert(columns.migration(migration))
         return pending
 
-    def write_facts(self, facts: Sequence[Fact]) -> None:
+    def write_facts(self, facts: Sequence[bytes]) -> None:
         if facts:
             with _writing():
                 self._writer.raw_insert(

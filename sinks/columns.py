@@ -13,7 +13,7 @@ from msgspec import Struct
 from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
 from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
-from streams.fact import Fact, encode
+from streams.fact import Fact
 from streams.indicators import IndicatorValue
 
 PUBLIC = "crossdesk_public"
@@ -44,12 +44,12 @@ _BEFORE_A_FACT = 4
 """Bytes of msgpack: that an array follows, its length in two bytes, the tag."""
 
 
-def facts(batch: Sequence[Fact]) -> bytes:
-    """The values of :data:`FACT` one after the other, as ClickHouse reads its format MsgPack.
+def facts(batch: Sequence[bytes]) -> bytes:
+    """Of encoded facts the values of :data:`FACT` one after the other, as ClickHouse reads its format MsgPack.
 
     Columns, as everywhere else here, take four times as long.
     """
-    return b"".join([encode(fact)[_BEFORE_A_FACT:] for fact in batch])
+    return b"".join([fact[_BEFORE_A_FACT:] for fact in batch])
 
 
 def indicators(batch: Sequence[IndicatorValue]) -> Insert:

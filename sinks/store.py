@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from streams.fact import Fact
 from streams.indicators import IndicatorValue
 
 
@@ -53,8 +52,8 @@ class DepartmentDepth(NamedTuple):
 class Store(Protocol):
     """Raises :class:`Unavailable` from every method; any other exception is a bug and stops the process."""
 
-    def write_facts(self, facts: Sequence[Fact]) -> None:
-        """Of each fact id the highest version stands, retractions included, in whatever order they come."""
+    def write_facts(self, facts: Sequence[bytes]) -> None:
+        """Encoded facts. Of each fact id the highest version stands, retractions included, in whatever order they come."""
 
     def write_events(self, records: Sequence[StoredRecord]) -> None: ...
 

@@ -171,8 +171,8 @@ class Cases:
         """Delete these at the end of the batch, after every row that referred to them, unless they are written again."""
         self.obsolete.update(dict.fromkeys(keys))
 
-    def say(self, topic: str, key: str, value: bytes) -> None:
-        self.outputs.append(Output(topic, key, value))
+    def say(self, topic: str, owner: str, value: bytes) -> None:
+        self.outputs.append(Output(topic, owner, value))
 
     def pushed(self, case_id: str, wake: int) -> None:
         heapq.heappush(self._wakes(case_id), (wake, case_id))

@@ -180,15 +180,15 @@ class Context:
         for at in self.levels if level < 0 else (level,):
             facts[measure, opener, at, departments[at]] = Fact(  # by position: by name takes five times as long
                 version,
+                outcome,
+                counts_at,
+                stop,
+                counterparts[at],
                 case_id,
                 measure,
                 opener,
                 at,
                 departments[at],
-                counterparts[at],
-                outcome,
-                counts_at,
-                stop,
                 start,
                 due,
                 since,
@@ -218,4 +218,4 @@ class Context:
         self.facts[fact.measure, fact.opener, fact.level, fact.department] = fact
 
     def take_back(self, key: Key) -> None:
-        self.facts[key] = Fact(self.version, self.case_id, *key, outcome=Outcome.retracted)
+        self.facts[key] = Fact(self.version, Outcome.retracted, None, None, "", self.case_id, *key)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +27,9 @@ META = b"\xff"
 ABOUT = b"\xfe"
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
-LONG_AGO = (NEVER + KEEP_US) // DAY_US + 1
+KEEP_DAYS = KEEP_US // DAY_US + 1
+SERIES = slice(16, 24)
+"""Of the key of a fact."""
 
 Series = tuple[str, str, int]
 """Measure, department, level."""
@@ -52,88 +53,44 @@ class Meta(Struct, array_like=True, gc=False):
     joined: frozenset[str] = frozenset()
 
 
-class _Version(Struct, array_like=True, gc=False, frozen=True, tag=0):
-    """The beginning of a stored fact: all that its successor asks for."""
-
-    version: int
-
-
 class Filed(Struct, array_like=True, gc=False, frozen=True, tag=0):
-    """The beginning of a :class:`streams.fact.Fact`: where it lies, and for how long."""
+    """The beginning of a :class:`streams.fact.Fact`: for how long it is kept, and whose pair it is about."""
 
     version: int
-    case_id: str
-    measure: str
-    opener: bytes
-    level: int
-    department: str
-    counterpart: str
     outcome: Outcome
     counts_at: int | None
     stop: int | None
+    counterpart: str
 
 
 _encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
-_version = msgspec.msgpack.Decoder(_Version).decode
 _filed = msgspec.msgpack.Decoder(Filed).decode
-_record = msgspec.msgpack.Decoder(Filed | WatermarkPassed | ConfigPassed).decode
+_decode_mark = msgspec.msgpack.Decoder(WatermarkPassed | ConfigPassed).decode
 _fact = msgspec.msgpack.Decoder(Fact).decode
 _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 
 class Shelf:
-    """Where the facts of a series lie: those that run, and the others by the day on which they can be let go.
-
-    Who moves from one day to another leaves an entry behind, which is passed over: a day has too many to search. ``told``: the
-    counterparts that :class:`Departments` remembers. ``running`` gives the key itself, so that each is in memory once.
+    """The keys of the facts of a series, each under the day on which to look whether it can be let go: what becomes of a fact
+    meanwhile moves nothing here. ``told``: the counterparts that :class:`Departments` remembers.
     """
 
-    __slots__ = ("hash", "leaving", "left", "running", "told")
+    __slots__ = ("days", "of", "told")
 
     def __init__(self, of: Series) -> None:
-        self.hash = hashlib.blake2b("/".join(map(str, of)).encode(), digest_size=8).digest()
-        self.running: dict[bytes, bytes] = {}
-        self.leaving: dict[int, list[bytes]] = {}
-        self.left: dict[int, set[bytes]] = {}
+        self.of = of
+        self.days: dict[int, list[bytes]] = {}
         self.told: set[str] = set()
 
-    def put(self, key: bytes, fact: Filed | Fact, known: bytes | None = None) -> None:
-        """``known``: the version that lies here already."""
-        day = day_to_go(fact)
-        if known is not None:
-            if key in self.running:
-                if day is None:
-                    return
-                key = self.running.pop(key)
-            else:
-                before = day_to_go(_filed(known))
-                if before == day:
-                    return
-                if before is not None:
-                    self.left.setdefault(before, set()).add(key)
-        if day is None:
-            self.running[key] = key
-        elif key in self.left.get(day, ()):
-            self.left[day].remove(key)
-        elif day in self.leaving:
-            self.leaving[day].append(key)
+    def put(self, key: bytes, day: int) -> None:
+        if day in self.days:
+            self.days[day].append(key)
         else:
-            self.leaving[day] = [key]
-
-    def on(self, day: int) -> Iterable[bytes]:
-        """Those that can be let go on ``day``."""
-        keys, left = self.leaving.get(day, ()), self.left.get(day)
-        return [key for key in keys if key not in left] if left else keys
-
-    def pop(self, day: int) -> Iterable[bytes]:
-        keys = self.on(day)
-        self.leaving.pop(day, None)
-        self.left.pop(day, None)
-        return keys
+            self.days[day] = [key]
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain(self.running, *map(self.on, self.leaving))
+        return chain.from_iterable(self.days.values())
 
 
 class Departments:
@@ -146,73 +103,84 @@ class Departments:
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.changes: dict[bytes, bytes | None] = {}
-        self.shelves: dict[Series, Shelf] = {}
+        self.shelves: dict[bytes, Shelf] = {}
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
         for key, value in state.items():
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
             elif key != META:
-                fact = _filed(value)
-                self._shelf((fact.measure, fact.department, fact.level)).put(key, fact)
+                self._put(key, value, _filed(value))
 
-    def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
-        """Fold ``(offset, record)`` in order. The caller stores the changes before the next batch."""
+    def batch(self, records: Iterable[tuple[int, bytes, bytes]]) -> Effects:
+        """Fold ``(offset, key, record)`` in order, the key by :func:`streams.fact.record_key`. The caller stores the changes before
+        the next batch.
+        """
         self.changes = {}
         meta = self.meta
         before = last = meta.offset
         self._let_go()
         take = self._take
-        for offset, raw in records:
+        for offset, key, raw in records:
             if offset > last:
                 last = offset
-                record = _record(raw)
-                if type(record) is Filed:
-                    take(record, raw)
+                if key:
+                    take(key, raw)
                 else:
-                    self._mark(record)
+                    self._mark(_decode_mark(raw))
         meta.offset = last
         if last > before:
             self.changes[META] = _encoder.encode(meta)
         return Effects(self.changes)
 
-    def _take(self, fact: Filed, raw: bytes) -> None:
-        series = (fact.measure, fact.department, fact.level)
-        shelf = self.shelves.get(series) or self._shelf(series)
-        key = fact.opener + shelf.hash + _hash_case(fact.case_id)
-        changes = self.changes
+    def _take(self, key: bytes, raw: bytes) -> None:
+        fact, changes = _filed(raw), self.changes
         known = changes[key] if key in changes else self.state.get(key)
-        if known is not None and _version(known).version >= fact.version:
-            return
+        if known is not None:
+            before = _filed(known)
+            if before.version >= fact.version:
+                return
         if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
-            fact = msgspec.structs.replace(fact, counts_at=self.meta.as_of)
-            raw = encode(msgspec.structs.replace(_fact(raw), counts_at=self.meta.as_of))
-        if fact.counterpart not in shelf.told:
-            self._remember(fact)
-            shelf.told.add(fact.counterpart)
-        changes[key] = raw
-        shelf.put(key, fact, known)
+            raw = self._retracted(raw)
+            fact = _filed(raw)
+        if known is None:
+            self._put(key, raw, fact)
+        elif before.counterpart != fact.counterpart:
+            self._remember(self.shelves[key[SERIES]], fact.counterpart)
+        changes[key] = raw  # after what is remembered because of it: a crash may come between
 
-    def _remember(self, fact: Filed) -> None:
+    def _retracted(self, raw: bytes) -> bytes:
+        """It is counted nowhere any more, and let go like what counts now."""
+        return encode(msgspec.structs.replace(_fact(raw), counts_at=self.meta.as_of))
+
+    def _put(self, key: bytes, raw: bytes, fact: Filed) -> None:
+        """A fact that was not there."""
+        shelf = self.shelves.get(key[SERIES])
+        if shelf is None:
+            whole = _fact(raw)
+            shelf = self.shelves[key[SERIES]] = Shelf((whole.measure, whole.department, whole.level))
+        if fact.counterpart not in shelf.told:
+            self._remember(shelf, fact.counterpart)
+        shelf.put(key, self._day(fact))
+
+    def _day(self, fact: Filed) -> int:
+        """When to look at it again: what runs cannot be let go before this long."""
+        day = day_to_go(fact)
+        return self.meta.as_of // DAY_US + KEEP_DAYS if day is None else day
+
+    def _remember(self, shelf: Shelf, counterpart: str) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
-        if fact.measure not in CATALOGUE:
+        shelf.told.add(counterpart)
+        measure, department, _ = shelf.of
+        if measure not in CATALOGUE:
             return
-        paired = fact.measure in PAIRS and fact.counterpart != fact.department
-        for counterpart in ("", fact.counterpart) if paired else ("",):
-            about = (fact.measure, fact.department, counterpart)
+        paired = measure in PAIRS and counterpart != department
+        for other in ("", counterpart) if paired else ("",):
+            about = (measure, department, other)
             if about not in self.answered:
                 self.answered.add(about)
                 value = _encoder.encode(about)
                 self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
-
-    def _shelf(self, series: Series) -> Shelf:
-        """A fact never leaves its series. With the hash of the series its key in the state is 31 bytes long: the opener, and
-        hashes of what else there can be of that.
-        """
-        shelf = self.shelves.get(series)
-        if shelf is None:
-            shelf = self.shelves[series] = Shelf(series)
-        return shelf
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -245,15 +213,19 @@ class Departments:
         if as_of // DAY_US <= self.today:
             return
         self.today = as_of // DAY_US
-        for name, shelf in list(self.shelves.items()):
-            for key in shelf.pop(LONG_AGO):  # retracted before there was an ``as_of``
-                fact = msgspec.structs.replace(_fact(self.state[key]), counts_at=as_of)
-                self.changes[key] = encode(fact)
-                shelf.put(key, fact)
-            for day in [d for d in shelf.leaving if d <= self.today]:
-                self.changes.update(dict.fromkeys(shelf.pop(day)))
-            if not shelf.running and not shelf.leaving:
-                del self.shelves[name]
+        for series, shelf in list(self.shelves.items()):
+            for key in [key for day in [d for d in shelf.days if d <= self.today] for key in shelf.days.pop(day)]:
+                fact = _filed(self.state[key])
+                if fact.counts_at == NEVER:  # retracted before there was an ``as_of``
+                    self.changes[key] = raw = self._retracted(self.state[key])
+                    fact = _filed(raw)
+                day = self._day(fact)
+                if day > self.today:
+                    shelf.put(key, day)
+                else:
+                    self.changes[key] = None
+            if not shelf.days:
+                del self.shelves[series]
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
@@ -267,7 +239,8 @@ class Departments:
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
         silent = set(self.answered)
         changes, state = self.changes, self.state
-        for (measure, department, level), shelf in sorted(self.shelves.items()):
+        for shelf in sorted(self.shelves.values(), key=lambda shelf: shelf.of):
+            measure, department, level = shelf.of
             facts = (_fact(changes.get(key) or state[key]) for key in shelf)
             for counterpart, group in sorted(aggregator.groups(measure, department, level, facts).items()):
                 about = (measure, department, counterpart)
@@ -277,12 +250,7 @@ class Departments:
             yield from aggregator.values(*about, Group())
 
 
-@lru_cache(maxsize=1 << 14)
-def _hash_case(case_id: str) -> bytes:
-    return hashlib.blake2b(case_id.encode(), digest_size=7).digest()
-
-
-def day_to_go(fact: Filed | Fact) -> int | None:
+def day_to_go(fact: Filed) -> int | None:
     """The first day on which no window can reach it; None while it runs.
 
     An overdue clock that stops late counts when it was due, but is kept from its stop on, or an older version that comes

@@ -8,11 +8,14 @@ from msgspec import Struct
 
 
 class Output(Struct, frozen=True, gc=False):
-    """A record for ``topic``. ``key`` decides the partition; empty: it goes to every partition of the topic."""
+    """A record for ``topic``. ``owner`` decides the partition; empty: it goes to every partition of the topic. Of records with one
+    ``key`` the highest version is enough; empty: each counts.
+    """
 
     topic: str
-    key: str
+    owner: str
     value: bytes
+    key: bytes = b""
 
 
 class Effects(NamedTuple):

@@ -243,16 +243,16 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
         ctx.put(
             Fact(
                 ctx.version,
-                ctx.case_id,
-                "excluded",
-                standing.by,
-                level,
-                department,
-                start=standing.since,
-                stop=standing.since,
-                since=standing.since,
-                outcome=Outcome.done,
+                Outcome.done,
                 counts_at=standing.since,
+                stop=standing.since,
+                case_id=ctx.case_id,
+                measure="excluded",
+                opener=standing.by,
+                level=level,
+                department=department,
+                start=standing.since,
+                since=standing.since,
                 flags=standing.reason,
             )
         )

@@ -334,7 +334,12 @@ class Touch:
         """Say the facts, and write the row."""
         if not self.touched:
             return
-        self.cases.outputs += [Output("facts", fact.department, f.encode(fact)) for fact in self.said.values()]
+        if self.said:
+            case, encode_fact, series = f.case_key(self.case_id), f.encode, f.series_key
+            self.cases.outputs += [
+                Output("facts", department, encode_fact(fact), opener + series(measure, level, department) + case)
+                for (measure, opener, level, department), fact in self.said.items()
+            ]
         row = self.row
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)

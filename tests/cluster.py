@@ -18,6 +18,7 @@ from histories import (
     START,
     configuration,
     envelope,
+    keyed,
     live,
 )
 
@@ -137,7 +138,7 @@ class Told:
         self.departments, self.every, self.day = departments, every, departments.meta.as_of // DAY
 
     def batch(self, records: Sequence[tuple[int, bytes]]) -> tuple[Sequence[Output], Mapping[Key, bytes | None]]:
-        changes = self.departments.batch(records).changes
+        changes = self.departments.batch(keyed(records)).changes
         before, self.day = self.day, self.departments.meta.as_of // DAY
         tells = self.day > before or records[-1][0] % self.every == 0
         told = self.departments.indicators() if tells else ()
@@ -282,9 +283,9 @@ class Cluster:
         return crc32(key.encode()) % self.partitions
 
     def places(self, output: Output) -> list[tuple[str, int]]:
-        """Where a record goes; without a key, everywhere."""
+        """Where a record goes; without an owner, everywhere."""
         many = {"events": self.partitions, "facts": self.of_facts}.get(output.topic, 1)
-        return [(output.topic, p) for p in ([crc32(output.key.encode()) % many] if output.key else range(many))]
+        return [(output.topic, p) for p in ([crc32(output.owner.encode()) % many] if output.owner else range(many))]
 
     def append(self, place: tuple[str, int], record: bytes) -> None:
         self.logs[place].append(record)

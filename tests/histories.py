@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ingest import event as e
+from sinks.store import Store
 from streams.cases import Cases
 from streams.clock import Context
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.fact import Fact, FactRecord, Outcome, decode, encode
+from streams.fact import Fact, FactRecord, Outcome, decode, encode, record_key
 from streams.fold import fold_whole, resolve
 from streams.norms import NormsFile
 from streams.row import payload_hash
@@ -115,6 +116,16 @@ def watermark(until: int) -> bytes:
 
 def config_mark(version: int) -> bytes:
     return e.encode(e.ConfigMark(**envelope("desk", START, f"config{version}"), data=e.ConfigData(version)))
+
+
+def keyed(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Facts and marks, with the keys under which they lie in the log."""
+    for offset, raw in records:
+        yield offset, record_key(decode(raw)), raw
+
+
+def write(store: Store, facts: Iterable[Fact]) -> None:
+    store.write_facts(list(map(encode, facts)))
 
 
 def history(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 from cluster import VERSIONS, Cluster, Rules, Series, series_of
-from histories import DAY, HOUR, START, config_mark, delivered, differences, expected, history, watermark
+from histories import DAY, HOUR, START, config_mark, delivered, differences, expected, history, keyed, watermark
 
 from ingest import event as e
 from streams import fact as f
@@ -183,7 +183,7 @@ def at_once(facts: Iterable[f.Fact], version: int, until: int) -> Iterator[i.Ind
     end = f.WatermarkPassed(source="desk", partition=0, until=until)
     departments = Departments({}, 1, VERSIONS.__getitem__)
     records: list[f.FactRecord] = [config, end, *facts]
-    departments.batch(enumerate(map(f.encode, records)))
+    departments.batch(keyed(enumerate(map(f.encode, records))))
     return departments.indicators()
 
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 import chdb
 import msgspec
 import pytest
+from histories import write
 
 from ingest.event import Answered, AnsweredData, Created, Joined, PlaceData, Watermark, WatermarkData, encode, event_id
 from sinks.clickhouse import ClickHouse, connect
@@ -158,7 +159,7 @@ def test_it_is_a_store(store: ClickHouse) -> None:
 
 
 def test_a_fact_reads_as_it_was_written(store: ClickHouse) -> None:
-    store.write_facts([ANSWERED])
+    write(store, [ANSWERED])
     found = store.query("SELECT * FROM facts")
     assert ", ".join(found.columns[:15]) == (
         "fact_id, case_id, measure, department, counterpart, level, start, stop, due, calendar_us, business_us, outcome, "
@@ -190,7 +191,7 @@ def test_a_fact_reads_as_it_was_written(store: ClickHouse) -> None:
 
 
 def test_what_is_not_determined_yet_is_null_and_microseconds_are_kept(store: ClickHouse) -> None:
-    store.write_facts([msgspec.structs.replace(ASKED, start=NINE + 1)])
+    write(store, [msgspec.structs.replace(ASKED, start=NINE + 1)])
     assert ask(store, "SELECT stop, due, counts_at FROM facts") == [(None, None, None)]
     assert value_of(store, "SELECT start FROM facts") == datetime(2026, 1, 1, 9, 0, 0, 1, tzinfo=UTC)
 
@@ -198,34 +199,34 @@ def test_what_is_not_determined_yet_is_null_and_microseconds_are_kept(store: Cli
 def test_the_highest_version_stands_in_whatever_order_they_come(store: ClickHouse) -> None:
     orders = list(permutations([ASKED, ANSWERED, TAKEN_BACK, ASSERTED_AGAIN]))
     for written in zip(*orders, strict=True):
-        store.write_facts([msgspec.structs.replace(fact, case_id=f"zendesk/{n}") for n, fact in enumerate(written)])
+        write(store, [msgspec.structs.replace(fact, case_id=f"zendesk/{n}") for n, fact in enumerate(written)])
     assert value_of(store, "SELECT count() FROM facts") == 24
     assert ask(store, "SELECT DISTINCT version, business_us FROM facts") == [(40, HOUR)]
 
 
 def test_a_retracted_fact_is_gone_and_an_older_version_does_not_bring_it_back(store: ClickHouse) -> None:
-    store.write_facts([ANSWERED, TAKEN_BACK])
+    write(store, [ANSWERED, TAKEN_BACK])
     assert ask(store, "SELECT * FROM facts") == []
-    store.write_facts([ASKED])
+    write(store, [ASKED])
     assert ask(store, "SELECT * FROM facts") == []
 
 
 def test_a_retraction_that_comes_first_wins_too(store: ClickHouse) -> None:
-    store.write_facts([TAKEN_BACK])
-    store.write_facts([ANSWERED])
+    write(store, [TAKEN_BACK])
+    write(store, [ANSWERED])
     assert ask(store, "SELECT * FROM facts") == []
 
 
 def test_a_batch_that_is_written_again_changes_nothing(store: ClickHouse) -> None:
     batch = [msgspec.structs.replace(ANSWERED, case_id=f"zendesk/{n}") for n in range(100)]
     for _ in range(3):
-        store.write_facts(batch)
+        write(store, batch)
     assert ask(store, "SELECT count(), sum(business_us) FROM facts") == [(100, 200 * HOUR)]
 
 
 def test_a_filter_on_what_changed_sees_only_what_stands(store: ClickHouse) -> None:
-    store.write_facts([ASKED])
-    store.write_facts([ANSWERED])
+    write(store, [ASKED])
+    write(store, [ANSWERED])
     assert ask(store, "SELECT version FROM facts WHERE outcome = 'running'") == []
     assert ask(store, "SELECT version FROM facts WHERE isNull(stop) OR version < 15") == []
     assert ask(store, "SELECT version FROM facts WHERE outcome = 'met'") == [(20,)]
@@ -239,21 +240,21 @@ def test_case_measure_opener_level_and_department_are_different_facts(store: Cli
         msgspec.structs.replace(ANSWERED, level=0),
         msgspec.structs.replace(ANSWERED, department="hr"),
     ]
-    store.write_facts([ANSWERED, *other])
+    write(store, [ANSWERED, *other])
     ids = {row[0] for row in ask(store, "SELECT fact_id FROM facts")}
     assert ids == {fact.fact_id for fact in (ANSWERED, *other)}
 
 
 def test_merging_changes_nothing_that_is_read(store: ClickHouse) -> None:
     for fact in (ASSERTED_AGAIN, ASKED, TAKEN_BACK, ANSWERED):
-        store.write_facts([fact])
+        write(store, [fact])
     store._writer.command("OPTIMIZE TABLE crossdesk_public.facts_versions FINAL")
     assert value_of(store, "SELECT count() FROM facts_versions") == 1
     assert ask(store, "SELECT version FROM facts") == [(40,)]
 
 
 def test_nothing_to_write_is_no_error(store: ClickHouse) -> None:
-    store.write_facts([])
+    write(store, [])
     store.write_events([])
     store.write_indicators([])
 
@@ -374,7 +375,7 @@ def test_departments_are_those_of_the_highest_version(store: ClickHouse) -> None
 
 
 def test_a_parameter_is_never_read_as_sql(store: ClickHouse) -> None:
-    store.write_facts([ANSWERED])
+    write(store, [ANSWERED])
     found = "SELECT count() FROM facts WHERE department = {department:String}"
     assert ask(store, found, department="it") == [(1,)]
     assert ask(store, found, department="it' OR 1 = 1 --") == [(0,)]
@@ -406,7 +407,7 @@ CHANGES = [
 
 
 def test_whoever_asks_can_only_read(store: ClickHouse) -> None:
-    store.write_facts([ANSWERED])
+    write(store, [ANSWERED])
     for sql in CHANGES:
         with pytest.raises(BadQuery):
             store.query(sql)
@@ -435,7 +436,7 @@ def test_one_may_look_around(store: ClickHouse) -> None:
 
 def test_many_may_ask_while_one_writes(store: ClickHouse) -> None:
     def writes(batch: int) -> int:
-        store.write_facts([msgspec.structs.replace(ANSWERED, case_id=f"zendesk/{batch}/{n}") for n in range(100)])
+        write(store, [msgspec.structs.replace(ANSWERED, case_id=f"zendesk/{batch}/{n}") for n in range(100)])
         return 0
 
     def asks(_: int) -> int:
@@ -454,7 +455,7 @@ def test_many_may_ask_while_one_writes(store: ClickHouse) -> None:
 def test_migrations_are_done_once(folder: Path) -> None:
     store = connect(f"chdb://{folder}")
     assert store.migrate() == load()
-    store.write_facts([ANSWERED])
+    write(store, [ANSWERED])
     assert store.migrate() == []
     store.close()
 
@@ -465,7 +466,7 @@ def test_migrations_are_done_once(folder: Path) -> None:
 
 
 def test_a_migration_that_was_cut_short_is_done_again(store: ClickHouse) -> None:
-    store.write_facts([ANSWERED])
+    write(store, [ANSWERED])
     store._writer.command("TRUNCATE TABLE crossdesk_public.schema_migrations")
     assert store.migrate() == load()
     assert value_of(store, "SELECT count() FROM facts") == 1
@@ -580,13 +581,13 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
 WRITES = """
     import sys
     from sinks.clickhouse import connect
-    from streams.fact import Fact
+    from streams.fact import Fact, encode
     store = connect(f"chdb://{FOLDER}")
     store.migrate()
     print("open", flush=True)
     for batch in range(int(input()), 100_000):
         store.write_facts([
-            Fact(version=n, case_id=f"z/{n}", measure="m", opener=bytes(16), level=0, department="d")
+            encode(Fact(version=n, case_id=f"z/{n}", measure="m", opener=bytes(16), level=0, department="d"))
             for n in range(batch * 500, batch * 500 + 500)
         ])
         print(batch, flush=True)
@@ -619,12 +620,12 @@ def test_what_was_acknowledged_survives_kill_9_and_repeated_batches_count_once(f
 
 MEASURES = """
     from sinks.clickhouse import connect
-    from streams.fact import Fact
+    from streams.fact import Fact, encode
     store = connect(f"chdb://{FOLDER}")
     store.migrate()
     for batch in range(30):
         store.write_facts([
-            Fact(version=n, case_id=f"z/{n // 3}", measure="m", opener=n.to_bytes(16, "big"), level=0, department="d")
+            encode(Fact(version=n, case_id=f"z/{n // 3}", measure="m", opener=n.to_bytes(16, "big"), level=0, department="d"))
             for n in range(batch * 20_000, batch * 20_000 + 20_000)
         ])
         store.query("SELECT measure, count(), sum(business_us) FROM facts GROUP BY measure")

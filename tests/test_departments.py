@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, watermark
+from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, keyed, watermark
 
 from deploy import config_files
 from ingest import event as e
@@ -71,7 +71,7 @@ class Fold:
         """One batch."""
         batch = list(enumerate(map(encode, records), self.offset))
         self.offset += len(batch)
-        changes = self.departments.batch(batch).changes
+        changes = self.departments.batch(keyed(batch)).changes
         self.store(changes)
         return changes
 
@@ -191,9 +191,9 @@ def test_equal_versions_change_nothing() -> None:
 def test_records_that_were_folded_already_are_not_folded_again() -> None:
     fold = begun()
     again = [(i, encode(fact(9))) for i in range(fold.offset)]
-    assert fold.departments.batch(again).changes == {}
+    assert fold.departments.batch(keyed(again)).changes == {}
     assert fold.departments.meta.offset == fold.offset - 1
-    assert fold.departments.batch([*again, (fold.offset, encode(fact(1)))]).changes.keys() > {META}
+    assert fold.departments.batch(keyed([*again, (fold.offset, encode(fact(1)))])).changes.keys() > {META}
 
 
 def test_a_fact_that_moves_to_another_department_leaves_the_first() -> None:
@@ -504,13 +504,13 @@ def test_an_overdue_clock_is_kept_from_its_stop_on() -> None:
     assert rows(fold) == 0
 
 
-def test_a_fact_whose_end_is_corrected_is_kept_by_its_new_end() -> None:
+def test_a_fact_whose_end_is_corrected_is_kept_for_its_new_end_and_not_for_ever() -> None:
     for first, second in ((START, START + 20 * DAY), (START + 20 * DAY, START)):
         fold = begun(START + 21 * DAY)
         fold.say(stopped(1, first))
         fold.say(stopped(2, second))
         later(fold, START + 31 * DAY)
-        assert rows(fold) == (second > first)
+        assert rows(fold) >= (second > first)
         later(fold, START + 60 * DAY)
         assert rows(fold) == len(fold.departments.shelves) == 0
 
@@ -521,7 +521,7 @@ def test_a_crash_finds_nothing_gone_that_the_stored_as_of_can_reach() -> None:
     fold.say(stopped(1, START))
     before = fold.values()
     raw = [(fold.offset + i, encode(mark(START + i * 40 * DAY))) for i in range(1, 4)]
-    changes = fold.departments.batch(raw).changes
+    changes = fold.departments.batch(keyed(raw)).changes
     del changes[META]
     fold.store(changes)
     fold.restart()
@@ -716,7 +716,7 @@ def lives(rnd: random.Random, log: Sequence[bytes], partitions: int, config: Con
         size = rnd.choice(sizes)
         batch = list(enumerate(log[max(done - rnd.choice((0, 0, 9)), 0) : done + size]))
         first = min(done + size, len(log)) - len(batch)
-        changes = fold.departments.batch((first + i, raw) for i, raw in batch).changes
+        changes = fold.departments.batch(keyed((first + i, raw) for i, raw in batch)).changes
         assert list(changes)[-1:] in ([META], []) or META not in changes, "the partition's own row is the last"
         if rnd.random() < 0.15:
             rows_first = [k for k in changes if k != META]
@@ -784,8 +784,9 @@ def test_a_fact_in_the_horizon_costs_less_than_300_bytes() -> None:
     config = config_files.load(EXAMPLE).configuration
     start = e.decode(config_mark(1))
     records = [e.encode(start), *(e.encode(r) for r in simulate(1, 12))]
-    facts = [o.value for o in Cases({}, 0, lambda _: config).batch(enumerate(records)).outputs if o.topic == "facts"]
-    folded = Departments({}, 1, lambda _: config).batch(enumerate(facts)).changes
+    outputs = Cases({}, 0, lambda _: config).batch(enumerate(records)).outputs
+    facts = [(n, o.key, o.value) for n, o in enumerate(outputs) if o.topic == "facts"]
+    folded = Departments({}, 1, lambda _: config).batch(facts).changes
     stored = msgspec.msgpack.encode(folded)
     gc.collect()
     tracemalloc.start()

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
-from histories import Overheard, config_mark, live
+from histories import Overheard, config_mark, keyed, live
 
 from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate
@@ -84,7 +84,7 @@ class Followed:
             self.ahead = None
         self.cases.run((500,))
         new = self.cases.said[first:]
-        for key, value in self.departments.batch(enumerate(new, first)).changes.items():
+        for key, value in self.departments.batch(keyed(enumerate(new, first))).changes.items():
             if value is None:
                 self.state.pop(key, None)
             else:

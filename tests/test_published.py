@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from histories import DAY, HOUR, config_mark
+from histories import DAY, HOUR, config_mark, keyed, write
 
 from deploy import config_files
 from deploy.calendar_time import write_hours_and_tree
@@ -93,7 +93,7 @@ def everything(store: ClickHouse) -> list[Row]:
 
 def test_a_fact_belongs_to_the_hour_and_the_day_in_which_it_counts(store: ClickHouse) -> None:
     """A period ends with its last instant, as a window does: noon is the end of the morning's last hour."""
-    store.write_facts([took(1, 1, NOON), took(2, 1, NOON + 1, outcome=Outcome.missed), took(3, 1, TUESDAY)])
+    write(store, [took(1, 1, NOON), took(2, 1, NOON + 1, outcome=Outcome.missed), took(3, 1, TUESDAY)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     assert of(rows(store), "attainment_ratio") == [(MONDAY, 1, 2 / 3, 3)]
     assert of(rows(store, "hour"), "attainment_ratio") == [
@@ -104,7 +104,7 @@ def test_a_fact_belongs_to_the_hour_and_the_day_in_which_it_counts(store: ClickH
 
 
 def test_a_period_that_has_not_ended_is_not_published(store: ClickHouse) -> None:
-    store.write_facts([took(1, 1, NOON), took(2, 1, SIX)])
+    write(store, [took(1, 1, NOON), took(2, 1, SIX)])
     publish(store, MONDAY, THURSDAY, SIX + HOUR - 1)
     assert rows(store) == []
     assert of(rows(store, "hour"), "facts") == [(NOON - HOUR, 1, 1, 1), (SIX - HOUR, 1, 1, 1)]
@@ -117,7 +117,7 @@ def test_a_period_that_has_not_ended_is_not_published(store: ClickHouse) -> None
 def test_what_runs_is_censored_at_the_end_of_the_period(store: ClickHouse) -> None:
     """On Monday one took two hours, and another had run for six when its office closed. It begins at nine sharp,
     and so it runs, for no time yet, when the hour before ends."""
-    store.write_facts([took(1, 2, NINE + 2 * HOUR), runs(2, since=NINE + 2 * HOUR)])
+    write(store, [took(1, 2, NINE + 2 * HOUR), runs(2, since=NINE + 2 * HOUR)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     day, hour = rows(store), rows(store, "hour")
     assert of(day, "p50_seconds") == [(MONDAY, 1, 2 * 3600, 2)]
@@ -133,7 +133,7 @@ def test_what_runs_is_censored_at_the_end_of_the_period(store: ClickHouse) -> No
 
 
 def test_opening_hours_are_needed_for_all_that_time(store: ClickHouse) -> None:
-    store.write_facts([runs(1)])
+    write(store, [runs(1)])
     with pytest.raises(NotCovered):
         publish(store, MONDAY - 2 * DAY, TUESDAY, TUESDAY)
     with pytest.raises(NotCovered):
@@ -145,7 +145,7 @@ def test_opening_hours_are_needed_for_all_that_time(store: ClickHouse) -> None:
 
 
 def test_publishing_again_changes_nothing(store: ClickHouse) -> None:
-    store.write_facts([took(1, 2, NOON), runs(2), took(3, 7, SIX, outcome=Outcome.missed)])
+    write(store, [took(1, 2, NOON), runs(2), took(3, 7, SIX, outcome=Outcome.missed)])
     assert publish(store, MONDAY, TUESDAY, TUESDAY) > 0
     before = everything(store)
     assert publish(store, MONDAY, TUESDAY, TUESDAY) == 0
@@ -155,7 +155,7 @@ def test_publishing_again_changes_nothing(store: ClickHouse) -> None:
 
 def test_what_ran_on_monday_stays_as_it_was_whatever_becomes_of_it(store: ClickHouse) -> None:
     """It is passed on to it on Tuesday, stands for two hours on Wednesday, and is solved on Thursday."""
-    store.write_facts([runs(1), took(2, 2, NOON)])
+    write(store, [runs(1), took(2, 2, NOON)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     monday = everything(store)
     assert of(rows(store), "p90_seconds") == [(MONDAY, 1, 8 * 3600, 2)]
@@ -168,7 +168,7 @@ def test_what_ran_on_monday_stays_as_it_was_whatever_becomes_of_it(store: ClickH
         (THURSDAY, [took(1, 20, THURSDAY + ten, 7, **passed)]),
     ]
     for day, facts in life:
-        store.write_facts(facts)
+        write(store, facts)
         publish(store, MONDAY, day + DAY, day + DAY)
         assert [row for row in everything(store) if row in monday] == monday
     assert {row[2] for row in rows(store) + rows(store, "hour")} == {1}, "nothing was revised"
@@ -182,9 +182,9 @@ def test_what_ran_on_monday_stays_as_it_was_whatever_becomes_of_it(store: ClickH
 
 
 def test_a_late_fact_revises_its_own_periods_and_no_others(store: ClickHouse) -> None:
-    store.write_facts([took(1, 1, NOON), took(2, 1, NOON + DAY)])
+    write(store, [took(1, 1, NOON), took(2, 1, NOON + DAY)])
     publish(store, MONDAY, WEDNESDAY, WEDNESDAY)
-    store.write_facts([took(3, 3, SIX, outcome=Outcome.missed)])
+    write(store, [took(3, 3, SIX, outcome=Outcome.missed)])
     assert publish(store, MONDAY, WEDNESDAY, WEDNESDAY + 1) > 0
     assert of(rows(store), "attainment_ratio") == [(MONDAY, 2, 0.5, 2), (TUESDAY, 1, 1, 1)]
     assert of(rows(store, "hour"), "attainment_ratio") == [
@@ -200,10 +200,10 @@ def test_a_late_fact_revises_its_own_periods_and_no_others(store: ClickHouse) ->
 
 def test_a_solution_that_is_learned_of_late_ends_what_was_thought_to_run(store: ClickHouse) -> None:
     """It was solved at noon of Monday; that came on Wednesday."""
-    store.write_facts([runs(1)])
+    write(store, [runs(1)])
     publish(store, MONDAY, WEDNESDAY, WEDNESDAY)
     assert of(rows(store), "p50_seconds") == [(MONDAY, 1, 8 * 3600, 1), (TUESDAY, 1, 16 * 3600, 1)]
-    store.write_facts([took(1, 3, NOON, 2)])
+    write(store, [took(1, 3, NOON, 2)])
     publish(store, MONDAY, WEDNESDAY, WEDNESDAY)
     assert of(rows(store), "p50_seconds") == [(MONDAY, 2, 3 * 3600, 1), (TUESDAY, 2, None, 0)]
     assert of(rows(store), "running_facts") == [(MONDAY, 2, 0, 0), (TUESDAY, 2, 0, 0)]
@@ -212,38 +212,38 @@ def test_a_solution_that_is_learned_of_late_ends_what_was_thought_to_run(store: 
 
 def test_a_clock_that_was_missed_and_goes_on_is_counted_once_before_and_after_it_stops(store: ClickHouse) -> None:
     overdue = runs(1, outcome=Outcome.missed, due=NOON, counts_at=NOON)
-    store.write_facts([overdue])
+    write(store, [overdue])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     before = everything(store)
     assert of(rows(store), "attainment_ratio") == [(MONDAY, 1, 0, 1)]
     assert of(rows(store), "p50_seconds") == [(MONDAY, 1, 8 * 3600, 1)]
-    store.write_facts([took(1, 12, NOON + DAY, 2, Outcome.missed, due=NOON, counts_at=NOON)])
+    write(store, [took(1, 12, NOON + DAY, 2, Outcome.missed, due=NOON, counts_at=NOON)])
     assert publish(store, MONDAY, TUESDAY, WEDNESDAY) == 0
     assert everything(store) == before
 
 
 def test_a_case_that_is_excluded_takes_its_values_with_it(store: ClickHouse) -> None:
-    store.write_facts([took(1, 1, NOON), runs(2)])
+    write(store, [took(1, 1, NOON), runs(2)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
-    store.write_facts([took(1, 1, NOON, 2, Outcome.retracted), runs(2, 2, outcome=Outcome.retracted)])
+    write(store, [took(1, 1, NOON, 2, Outcome.retracted), runs(2, 2, outcome=Outcome.retracted)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     assert {row[2:] for row in rows(store)} == {(2, None, 0), (2, 0, 0)}
     assert publish(store, MONDAY, TUESDAY, TUESDAY) == 0
-    store.write_facts([took(1, 1, NOON, 3)])
+    write(store, [took(1, 1, NOON, 3)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     assert of(rows(store), "attainment_ratio") == [(MONDAY, 3, 1, 1)]
 
 
 def test_history_that_is_published_long_after_is_told_from_how_things_ended(store: ClickHouse) -> None:
     """Solved on Tuesday after ten hours of work, two of them on that day."""
-    store.write_facts([took(1, 10, TUESDAY + 11 * HOUR)])
+    write(store, [took(1, 10, TUESDAY + 11 * HOUR)])
     publish(store, MONDAY, WEDNESDAY, THURSDAY)
     assert of(rows(store), "running_facts") == [(MONDAY, 1, 1, 1)]
     assert of(rows(store), "p50_seconds") == [(MONDAY, 1, 8 * 3600, 1), (TUESDAY, 1, 10 * 3600, 1)]
 
 
 def test_days_may_be_published_without_their_hours_and_leave_hours_alone(store: ClickHouse) -> None:
-    store.write_facts([took(1, 2, NOON), runs(2)])
+    write(store, [took(1, 2, NOON), runs(2)])
     publish(store, MONDAY, TUESDAY, TUESDAY)
     both = everything(store)
     published.publish(store, MONDAY, WEDNESDAY, WEDNESDAY, RESOLUTION, {"day": DAY})
@@ -278,10 +278,10 @@ def test_a_published_hour_is_the_streams_window_at_its_end(
         last = max(i for i, raw in enumerate(said) if isinstance(m := decode(raw), WatermarkPassed) and m.until <= end)
         mark = encode(WatermarkPassed(source="helpdesk", partition=0, until=end))
         batch = said[done : last + 1]
-        departments.batch(enumerate(batch, done + n - 1))
+        departments.batch(keyed(enumerate(batch, done + n - 1)))
         state.update({k: v for k, v in departments.changes.items() if v is not None})
-        departments.batch([(last + n, mark)])
-        store.write_facts(list({f.key: f for f in map(decode, batch) if isinstance(f, Fact)}.values()))
+        departments.batch([(last + n, b"", mark)])
+        write(store, {f.key: f for f in map(decode, batch) if isinstance(f, Fact)}.values())
         done = last + 1
         assert departments.meta.as_of == end
         streamed |= {

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from histories import DAY, HOUR, Overheard, config_mark, envelope, watermark
+from histories import DAY, HOUR, Overheard, config_mark, envelope, keyed, watermark
 from histories import START as MARCH
 
 from ingest import event as e
@@ -124,7 +124,7 @@ def test_so_do_the_indicators_until_then(moved: Overheard, stayed: Overheard) ->
             n for n, raw in enumerate(world.said) if isinstance(m := decode(raw), WatermarkPassed) and m.until < MOVED
         ]
         departments = Departments({}, 1, configurations().__getitem__)
-        departments.batch(enumerate(world.said[: marks[-1] + 1]))
+        departments.batch(keyed(enumerate(world.said[: marks[-1] + 1])))
         values.append(list(departments.indicators()))
     assert values[0] == values[1]
     assert e.instant(values[0][0].as_of) > datetime.fromtimestamp(MOVED / 1e6 - 600, UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, watermark
+from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, keyed, watermark, write
 
 from deploy import config_files
 from deploy.calendar_time import write_hours_and_tree
@@ -78,13 +78,13 @@ class Both:
 
     def go_to(self, offset: int) -> None:
         new = self.said[self.done : offset]
-        for key, value in self.departments.batch(enumerate(new, self.done)).changes.items():
+        for key, value in self.departments.batch(keyed(enumerate(new, self.done))).changes.items():
             if value is None:
                 self.state.pop(key, None)
             else:
                 self.state[key] = value
         last = {fact.key: fact for fact in map(decode, new) if isinstance(fact, Fact)}
-        self.store.write_facts(list(last.values()))
+        write(self.store, last.values())
         self.done = max(self.done, offset)
 
     def compare(self) -> int:
@@ -172,7 +172,7 @@ def told(store: ClickHouse) -> Callable[..., dict[Key, IndicatorValue]]:
     asked = [i for i in INDICATORS if i.measure in ("first_response", "reopening")]
 
     def tell(*facts: Fact, as_of: int = NOON) -> dict[Key, IndicatorValue]:
-        store.write_facts(facts)
+        write(store, facts)
         return by_key(indicators_at(store, as_of, asked))
 
     return tell
@@ -317,7 +317,7 @@ def test_the_tree_is_that_of_the_instant(store: ClickHouse, told: Told) -> None:
     moved = [DepartmentDepth(who, 0, depth) for who, depth in DEPTHS.items()]
     store.write_department_depths([*moved, DepartmentDepth("legal", NOON, 2)], 2)
     assert ("first_response_running_facts", "legal", "hr", "") in told(as_of=NOON - 1)
-    store.write_facts([runs(2, level=2)])
+    write(store, [runs(2, level=2)])
     assert of_legal(told(as_of=NOON - 1), "running_facts", "").n == 1
     assert of_legal(told(as_of=NOON), "running_facts", "").n == 2
 

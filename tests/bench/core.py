@@ -53,8 +53,8 @@ def run(work: Load, configuration: Configuration) -> Run:
         effects = cases.batch(batch)
         change(state, effects.changes)
         between = time.perf_counter()
-        said = [o.value for o in effects.outputs if o.topic == "facts"]
-        change(windows, departments.batch(enumerate(said, facts)).changes)
+        said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, facts) if o.topic == "facts"]
+        change(windows, departments.batch(said).changes)
         facts += len(said)
         in_cases += between - began
         in_departments += time.perf_counter() - between

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.core import change, live
 from bench.load import Batch
@@ -70,13 +70,13 @@ def write_facts(events: Path, facts: Path) -> Footprint:
         for batch in stored(events):
             effects = cases.batch(batch)
             change(state, effects.changes)
-            said = [o.value for o in effects.outputs if o.topic == "facts"]
-            pickle.dump(list(enumerate(said, count)), file)
+            said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, count) if o.topic == "facts"]
+            pickle.dump(said, file)
             count += len(said)
     return Footprint(0, count)
 
 
-def stored(file: Path) -> Iterator[Batch]:
+def stored(file: Path) -> Iterator[list[Any]]:
     with file.open("rb") as records:
         while True:
             try:
