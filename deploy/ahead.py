@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from queue import Full, Queue
 from threading import Thread
@@ -63,11 +63,15 @@ def reader() -> Iterator[Callable[[Source], Iterator[Prepared]]]:
         process.join()
 
 
+class _Unheard(Exception):
+    """Nobody listens any more."""
+
+
 def _read(pipe: Connection) -> None:
     try:
         source: Source = pipe.recv()
         _send(source, pipe)
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # nobody wants it any more
+    except (EOFError, _Unheard, KeyboardInterrupt):
         return
 
 
@@ -79,13 +83,14 @@ def _send(source: Source, pipe: Connection) -> None:
             if len(chunk) >= CHUNK:
                 outbox.put(msgspec.msgpack.encode(chunk))
                 chunk = []
-    except BrokenPipeError:
+    except _Unheard:
         raise
     except Exception as error:  # noqa: BLE001  # it ends this process, and is raised in the other
         failure = error
     outbox.put(msgspec.msgpack.encode(chunk))
     outbox.close()
-    pipe.send(failure)
+    with suppress(ConnectionError):
+        pipe.send(failure)
 
 
 class _Outbox:
@@ -98,21 +103,19 @@ class _Outbox:
         self._thread.start()
 
     def _run(self) -> None:
-        try:
+        with suppress(ConnectionError):
             while chunk := self._queue.get():
                 self._pipe.send_bytes(chunk)
             self._pipe.send_bytes(b"")
-        except BrokenPipeError:
-            return
 
     def put(self, chunk: bytes) -> None:
-        """An empty one is the last. Raises ``BrokenPipeError`` when nobody listens any more."""
+        """An empty one is the last. Raises :class:`_Unheard`."""
         while self._thread.is_alive():
             try:
                 return self._queue.put(chunk, timeout=1.0)
             except Full:
                 continue
-        raise BrokenPipeError
+        raise _Unheard
 
     def close(self) -> None:
         """Wait until all has gone out."""
