@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -25,6 +25,7 @@ from streams.cases import Cases
 from streams.clock import NEVER
 from streams.configuration import Configuration, Files, encode
 from streams.departments import Departments
+from streams.effects import carry_out
 from streams.indicators import IndicatorValue
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
@@ -33,8 +34,6 @@ BATCH = 16_000
 STORE_FACTS = 100_000
 STORE_EVENTS = 50_000
 SAVE_EVERY = 400_000
-
-K = TypeVar("K")
 
 
 class Writing(NamedTuple):
@@ -187,7 +186,7 @@ class Embedded:
             self.log.append_facts(first, facts)
             self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
             self.log.set_position("cases", records[-1].offset + 1)
-        _change(self.case_state, effects.changes)
+        carry_out(effects.changes, self.case_state)
         self._fold_facts((offset, *keyed) for offset, keyed in enumerate(facts, first))
         return True
 
@@ -196,7 +195,7 @@ class Embedded:
         if self.departments is None:
             return
         effects = self.departments.batch(facts)
-        _change(self.department_state, effects.changes)
+        carry_out(effects.changes, self.department_state)
         self.unsaved.update(effects.changes)
         if len(self.unsaved) >= SAVE_EVERY:
             self._save_departments()
@@ -336,11 +335,3 @@ def _revives(record: bytes) -> bool:
 def now_us() -> int:
     """The wall clock: when the log takes something in. The core never asks."""
     return time.time_ns() // 1000
-
-
-def _change(state: dict[K, bytes], changes: Mapping[K, bytes | None]) -> None:
-    for key, value in changes.items():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value

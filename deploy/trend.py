@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import erfc, log1p, sqrt
 from statistics import median
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from deploy.chance import clear
-from sinks.clickhouse import Result
+from sinks.store import Asks
 
 FEWEST_WEEKS = 4
 FEWEST = 40
@@ -35,12 +35,6 @@ WHERE measure IN ('acceptance', 'first_response') AND outcome IN ('met', 'missed
 GROUP BY measure, department, giver, week ORDER BY measure, department, giver, week
 """
 """How long each took, by the week in which it was determined."""
-
-
-class Asks(Protocol):
-    """The part of :class:`sinks.clickhouse.ClickHouse` that is used here."""
-
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Result: ...
 
 
 class Series(NamedTuple):

@@ -6,18 +6,18 @@ through log, fold and store. Both are sums over the same cells, so they can be h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from deploy.folder import Stopped
 from deploy.serve import write_private
 from ingest.connectors.simulated import simulate
 from ingest.event import Record
 from ingest.simulation.truth import Cell, Run, Total, Truth, WrongTruth, read
-from sinks.clickhouse import Result
 from sinks.recompute import CALENDAR, HOURS, RUNS
+from sinks.store import Asks
 
 TRUTH = "truth.json"
 
@@ -53,12 +53,6 @@ FACTS = f"""
     LEFT JOIN worked_by AS w ON k.clock = w.calendar
     ASOF LEFT JOIN hours AS h ON k.clock = h.calendar AND k.since >= h.instant
     GROUP BY ALL"""
-
-
-class Asks(Protocol):
-    """The part of :class:`sinks.clickhouse.ClickHouse` that is used here."""
-
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Result: ...
 
 
 class Difference(NamedTuple):

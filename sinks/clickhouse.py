@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -26,6 +26,7 @@ from sinks.store import (
     CalendarTime,
     Department,
     DepartmentDepth,
+    Result,
     StoredRecord,
     StoreLocked,
     StoreTooNew,
@@ -68,11 +69,6 @@ _READS = re.compile(r"\s*\(*\s*(select|with|from|show|describe|desc|explain|exis
 _TABULAR = re.compile(r"\s*\(*\s*(select|with|from)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"\binto\s+outfile\b|\bformat\s+\w+\s*$", re.IGNORECASE)
 _MESSAGE = re.compile(r"DB::Exception: (?!.*DB::Exception: )(.*?)(?: \([A-Z0-9_]+\))?(?: \((?:version|for url) .*)?$")
-
-
-class Result(NamedTuple):
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
 
 
 class ClickHouse:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from sinks.clickhouse import Result
 from sinks.recompute import (
     CALENDAR,
     DEPTHS,
@@ -28,6 +27,7 @@ from sinks.recompute import (
     questions,
     statement,
 )
+from sinks.store import Asks
 from streams.indicators import HOUR_US, INDICATORS, Aggregation, Indicator
 
 PERIODS: Mapping[str, int] = {"hour": HOUR_US, "day": 24 * HOUR_US}
@@ -165,10 +165,8 @@ PUBLISH = """
     WHERE now IS DISTINCT FROM was AND (now.2 > 0 OR was.2 > 0)"""
 
 
-class Keeps(Protocol):
-    """The part of :class:`sinks.clickhouse.ClickHouse` that is used here."""
-
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Result: ...
+class Keeps(Asks, Protocol):
+    """Who also writes what it has computed."""
 
     def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None: ...
 

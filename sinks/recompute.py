@@ -15,11 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from ingest.event import EPOCH
-from sinks.clickhouse import Result
-from sinks.store import StoreError
+from sinks.store import Asks, StoreError
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -32,10 +30,6 @@ SERIES = "measure, department, counterpart, span, ends"
 
 class NotCovered(StoreError):
     """Opening hours are not written far enough (``write_calendar_time``), so business time would be guessed."""
-
-
-class Asks(Protocol):
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Result: ...
 
 
 # -- where facts come from

@@ -6,8 +6,8 @@ batch again, from the offsets it held, and the store reads as if it had been wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from streams.indicators import IndicatorValue
 
@@ -47,6 +47,20 @@ class DepartmentDepth(NamedTuple):
     department: str
     since: int
     depth: int
+
+
+class Result(NamedTuple):
+    """The answer to a question."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Asks(Protocol):
+    """Whoever reads needs no more of a store."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Result:
+        """One statement that reads. Raises :class:`BadQuery`, :class:`Unavailable`."""
 
 
 class Store(Protocol):

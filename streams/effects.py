@@ -1,10 +1,13 @@
-"""What the fold ``cases`` asks of its shell."""
+"""What the folds ask of their shells."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, MutableMapping
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
+
+K = TypeVar("K")
 
 
 class Output(Struct, frozen=True, gc=False):
@@ -16,6 +19,15 @@ class Output(Struct, frozen=True, gc=False):
     owner: str
     value: bytes
     key: bytes = b""
+
+
+def carry_out(changes: Mapping[K, bytes | None], state: MutableMapping[K, bytes]) -> None:
+    """Make ``changes`` (None: deleted) of a state that lies in memory."""
+    for key, value in changes.items():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
 
 
 class Effects(NamedTuple):

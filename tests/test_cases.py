@@ -20,6 +20,8 @@ from histories import (
 )
 
 from ingest import event as e
+from streams.successor import LIMIT_DAYS
+from streams.timeline import microseconds
 
 END = START + 60 * DAY  # long enough that cases become stubs
 
@@ -39,8 +41,21 @@ def arrangement(rnd: random.Random, events: list[e.CaseEvent], versions: int) ->
     for until in marks:
         records.insert(rnd.randrange(len(records) + 1), watermark(until))
     for version in range(2, versions + 1):
-        records.insert(rnd.randrange(len(records) + 1), config_mark(version))
+        records.insert(rnd.randrange(last_chance(records) + 1), config_mark(version))
     return [config_mark(1), *records, watermark(END)]
+
+
+def last_chance(records: list[bytes]) -> int:
+    """Where a configuration that changes March may still come: once all is known for longer than a change may reach back, it is
+    refused.
+    """
+    beyond = START + LIMIT_DAYS * DAY
+    late = (
+        n
+        for n, record in enumerate(map(e.decode, records))
+        if isinstance(record, e.Watermark) and microseconds(record.data.until) > beyond
+    )
+    return next(late, len(records))
 
 
 def check(seed: int, *, structural: bool, arrangements: int, crash: bool = False) -> int:

@@ -23,6 +23,7 @@ from streams.clock import NEVER
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.departments import META, Departments
+from streams.effects import carry_out
 from streams.fact import ConfigPassed, Fact, FactRecord, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
@@ -76,11 +77,7 @@ class Fold:
         return changes
 
     def store(self, changes: dict[bytes, bytes | None]) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
+        carry_out(changes, self.state)
 
     @property
     def as_of(self) -> int:

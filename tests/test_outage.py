@@ -19,6 +19,7 @@ from ingest.simulation.company import TIDEWELL
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.departments import Departments
+from streams.effects import carry_out
 from streams.fact import Fact, Outcome, WatermarkPassed, decode
 from streams.indicators import IndicatorValue
 from streams.norms import NormsFile
@@ -84,11 +85,7 @@ class Followed:
             self.ahead = None
         self.cases.run((500,))
         new = self.cases.said[first:]
-        for key, value in self.departments.batch(keyed(enumerate(new, first))).changes.items():
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
+        carry_out(self.departments.batch(keyed(enumerate(new, first))).changes, self.state)
         self.read += len(new)
         return [fact for fact in map(decode, new) if isinstance(fact, Fact)]
 

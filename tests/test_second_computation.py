@@ -22,6 +22,7 @@ from streams.cases import Cases
 from streams.clock import NEVER
 from streams.configuration import Configuration
 from streams.departments import Departments
+from streams.effects import carry_out
 from streams.fact import Fact, Outcome, decode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
@@ -78,11 +79,7 @@ class Both:
 
     def go_to(self, offset: int) -> None:
         new = self.said[self.done : offset]
-        for key, value in self.departments.batch(keyed(enumerate(new, self.done))).changes.items():
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
+        carry_out(self.departments.batch(keyed(enumerate(new, self.done))).changes, self.state)
         last = {fact.key: fact for fact in map(decode, new) if isinstance(fact, Fact)}
         write(self.store, last.values())
         self.done = max(self.done, offset)
@@ -105,11 +102,7 @@ def facts_of(records: Sequence[bytes], configuration: Configuration, size: int =
             offset += len(batch)
             said += [output.value for output in effects.outputs if output.topic == "facts"]
             batch = [output.value for output in effects.outputs if output.topic == "events"]
-            for key, value in effects.changes.items():
-                if value is None:
-                    state.pop(key, None)
-                else:
-                    state[key] = value
+            carry_out(effects.changes, state)
     return said
 
 

@@ -22,6 +22,7 @@ from ingest.simulation.truth import Cell, Run, Truth, WrongTruth, read
 from streams.cases import Cases
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
+from streams.effects import carry_out
 from streams.fact import Fact, Outcome, decode
 from streams.norms import NormsFile
 
@@ -64,11 +65,7 @@ class Folded:
         """What cases tell each other comes back as the first of the next batch."""
         effects = self.cases.batch(enumerate(records, self.offset))
         self.offset += len(records)
-        for key, value in effects.changes.items():
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
+        carry_out(effects.changes, self.state)
         for output in effects.outputs:
             if output.topic == "facts" and isinstance(fact := decode(output.value), Fact):
                 self.held[fact.fact_id] = fact

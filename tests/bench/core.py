@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from bench.load import Load
 
@@ -13,8 +13,7 @@ from ingest import event as e
 from streams.cases import Cases
 from streams.configuration import Configuration
 from streams.departments import Departments
-
-K = TypeVar("K")
+from streams.effects import carry_out
 
 
 class Run(NamedTuple):
@@ -24,14 +23,6 @@ class Run(NamedTuple):
     departments_seconds: float
     facts: int
     live: int
-
-
-def change(state: dict[K, bytes], changes: Mapping[K, bytes | None]) -> None:
-    for key, value in changes.items():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
 
 
 def live(state: Mapping[str, bytes]) -> int:
@@ -51,10 +42,10 @@ def run(work: Load, configuration: Configuration) -> Run:
     for batch in work.batches:
         began = time.perf_counter()
         effects = cases.batch(batch)
-        change(state, effects.changes)
+        carry_out(effects.changes, state)
         between = time.perf_counter()
         said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, facts) if o.topic == "facts"]
-        change(windows, departments.batch(said).changes)
+        carry_out(departments.batch(said).changes, windows)
         facts += len(said)
         in_cases += between - began
         in_departments += time.perf_counter() - between
@@ -87,5 +78,5 @@ def long_case(length: int, configuration: Configuration) -> float:
     cases = Cases(state, 0, lambda _: configuration)
     began = time.perf_counter()
     for record in enumerate(records):
-        change(state, cases.batch([record]).changes)
+        carry_out(cases.batch([record]).changes, state)
     return (time.perf_counter() - began) / length

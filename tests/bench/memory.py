@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from bench.core import change, live
+from bench.core import live
 from bench.load import Batch
 
 from deploy import config_files
@@ -17,6 +17,7 @@ from deploy.demo import EXAMPLE
 from streams.cases import Cases
 from streams.configuration import Configuration
 from streams.departments import Departments
+from streams.effects import carry_out
 
 
 class Footprint(NamedTuple):
@@ -47,7 +48,7 @@ def of_cases(events: Path, _: Path) -> Footprint:
     configuration(1)
     before = resident()
     for batch in stored(events):
-        change(state, cases.batch(batch).changes)
+        carry_out(cases.batch(batch).changes, state)
     return Footprint(resident() - before, live(state))
 
 
@@ -57,7 +58,7 @@ def of_facts(facts: Path, _: Path) -> Footprint:
     configuration(1)
     before = resident()
     for batch in stored(facts):
-        change(windows, departments.batch(batch).changes)
+        carry_out(departments.batch(batch).changes, windows)
     return Footprint(resident() - before, len(windows))
 
 
@@ -69,7 +70,7 @@ def write_facts(events: Path, facts: Path) -> Footprint:
     with facts.open("wb") as file:
         for batch in stored(events):
             effects = cases.batch(batch)
-            change(state, effects.changes)
+            carry_out(effects.changes, state)
             said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, count) if o.topic == "facts"]
             pickle.dump(said, file)
             count += len(said)
