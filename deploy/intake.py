@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy import log_report
-from deploy.ahead import Prepared
+from deploy.ahead import Prepared, collect_rarely
 from deploy.embedded import Embedded, reasons
 from deploy.folder import Stopped
 from deploy.history import PUBLISHED, publish_history
@@ -65,6 +65,7 @@ def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Re
 
 def take_in(embedded: Embedded, name: str, records: Iterator[Prepared], what: str, days: int | None = None) -> None:
     """All of a source, all the way into the store. ``days``: how long it will be, where that is known."""
+    collect_rarely()
     before, started = embedded.log.position(f"source:{name}"), time.monotonic()
     count, begin = 0, 0.0
     with progress(what) as bar:
