@@ -69,7 +69,7 @@ class _Unheard(Exception):
 
 
 def collect_rarely() -> None:
-    """Of millions of records hardly anything is in a cycle, and looking for cycles takes a twentieth of the time."""
+    """Of millions of records hardly anything is in a cycle, and looking for cycles takes some percent of the time."""
     gc.set_threshold(100_000, 50, 100)
 
 

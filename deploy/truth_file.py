@@ -16,7 +16,7 @@ from deploy.serve import write_private
 from ingest.connectors.simulated import simulate
 from ingest.event import Record
 from ingest.simulation.truth import Cell, Run, Total, Truth, WrongTruth, read
-from sinks.recompute import CALENDAR, HOURS, RUNS
+from sinks.recompute import CALENDAR, HOURS, RUNS, WORKED_BY
 from sinks.store import Asks
 
 TRUTH = "truth.json"
@@ -25,12 +25,7 @@ TRUTH = "truth.json"
 # What a case waits is the sum of many stretches, so its start says nothing. Ten years of a large company do not fit 64 bits.
 FACTS = f"""
     WITH {HOURS},
-    worked_by AS (
-        SELECT
-            calendar,
-            argMax(cumulative_us, instant) + least({{now:Int64}} - max(instant), argMax(rise, instant)) AS worked
-        FROM hours WHERE instant <= {{now:Int64}} GROUP BY calendar
-    ),
+    {WORKED_BY},
     known AS (
         SELECT
             measure, level, department, counterpart, outcome, calendar_us, business_us,
@@ -42,8 +37,8 @@ FACTS = f"""
     SELECT
         k.measure, k.level, k.department, k.counterpart, k.outcome, count(),
         sum(toInt128(multiIf(
-            k.runs AND NOT k.waits, {{now:Int64}} - k.start,
-            k.goes_on, k.calendar_us + {{now:Int64}} - k.since,
+            k.runs AND NOT k.waits, {{as_of:Int64}} - k.start,
+            k.goes_on, k.calendar_us + {{as_of:Int64}} - k.since,
             k.calendar_us
         ))),
         sum(toInt128(
@@ -99,7 +94,7 @@ def truth_of(run: Run, file: Path) -> Truth:
 def compare(store: Asks, truth: Truth) -> Comparison:
     """The facts, of which all up to the truth's end must be stored, and the hours too (``write_hours_and_tree``)."""
     got: dict[Cell, Total] = {}
-    for measure, level, department, counterpart, outcome, *sums in store.query(FACTS, {"now": truth.now}).rows:
+    for measure, level, department, counterpart, outcome, *sums in store.query(FACTS, {"as_of": truth.now}).rows:
         got[Cell(measure, level, department, counterpart, outcome)] = Total(*sums)
     cells = sorted(got.keys() | truth.totals.keys())
     found = [Difference(cell, got.get(cell, Total()), truth.totals.get(cell, Total())) for cell in cells]

@@ -55,14 +55,18 @@ DEPTHS = """
 RUNS = "(outcome IN ('running', 'paused') OR (outcome = 'missed' AND isNull(stop)))"
 DETERMINED = "outcome IN ('met', 'missed', 'done')"
 
-# At `as_of`, the end of all windows. ARRAY JOIN makes one row for each window that the fact lies in.
-WINDOW_FACTS = f"""
+# Of each calendar, its business time by `as_of`. Beside HOURS.
+WORKED_BY = """
     worked_by AS (
         SELECT
             calendar,
-            argMax(cumulative_us, instant) + least({{as_of:Int64}} - max(instant), argMax(rise, instant)) AS worked
-        FROM hours WHERE instant <= {{as_of:Int64}} GROUP BY calendar
-    ),
+            argMax(cumulative_us, instant) + least({as_of:Int64} - max(instant), argMax(rise, instant)) AS worked
+        FROM hours WHERE instant <= {as_of:Int64} GROUP BY calendar
+    )"""
+
+# At `as_of`, the end of all windows. ARRAY JOIN makes one row for each window that the fact lies in.
+WINDOW_FACTS = f"""
+    {WORKED_BY},
     known AS (
         SELECT
             measure, department, counterpart, level, case_id, outcome, business_us, calendar != '' AS goes_on,

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
 from streams.clock import NEVER
-from streams.fact import ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on
+from streams.fact import SERIES, ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ ABOUT = b"\xfe"
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
 KEEP_DAYS = KEEP_US // DAY_US + 1
-SERIES = slice(16, 24)
-"""Of the key of a fact."""
 
 Series = tuple[str, str, int]
 """Measure, department, level."""

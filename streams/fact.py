@@ -74,13 +74,8 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     flags: str = ""
 
     @property
-    def key(self) -> tuple[str, str, bytes, int, str]:
-        """What identifies the fact: case, measure, opener, level, department."""
-        return (self.case_id, self.measure, self.opener, self.level, self.department)
-
-    @property
     def fact_id(self) -> str:
-        """:attr:`key` as one readable string."""
+        """What identifies the fact, as one readable string; :func:`record_key` says it in fewer bytes."""
         return f"{self.case_id}/{self.measure}/{self.opener.hex()}/{self.level}/{self.department}"
 
     @property
@@ -115,7 +110,8 @@ decode: Callable[[bytes], FactRecord] = msgspec.msgpack.Decoder(FactRecord).deco
 
 encode: Callable[[FactRecord], bytes] = msgspec.msgpack.Encoder().encode
 
-KEY_BYTES = 31
+SERIES = slice(16, 24)
+"""Where in the key of a fact its :func:`series_key` stands."""
 
 
 @lru_cache(maxsize=1 << 16)

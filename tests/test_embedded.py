@@ -21,7 +21,7 @@ from ingest import event as e
 from ingest.connectors.simulated import simulate
 from streams.cases import Cases
 from streams.configuration import Files
-from streams.fact import KEY_BYTES, Fact, Outcome, decode, record_key
+from streams.fact import Fact, Outcome, decode, record_key
 from streams.indicators import IndicatorValue
 
 RUN = Path(__file__).with_name("embedded_run.py")
@@ -198,7 +198,7 @@ def test_a_fact_lies_under_its_key_and_a_mark_under_none() -> None:
     configuration = config_files.load(EXAMPLE).configuration
     log = [e.encode(record) for record in (e.config_mark(1, e.instant(0)), *simulate(3, 3))]
     said = [o for o in Cases({}, 0, lambda _: configuration).batch(enumerate(log)).outputs if o.topic == "facts"]
-    assert {len(output.key) for output in said} == {0, KEY_BYTES}
+    assert {len(output.key) for output in said} == {0, 31}
     assert all(output.key == record_key(decode(output.value)) for output in said)
     assert len({output.key for output in said if output.key}) == len(
         {fact.fact_id for output in said if isinstance(fact := decode(output.value), Fact)}

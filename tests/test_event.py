@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 
 from ingest.event import (
+    NAMESPACE,
     TYPES,
     Actor,
     Created,
@@ -75,6 +77,11 @@ PUBLIC = [str(t.__struct_config__.tag).removeprefix("crossdesk.") for t in get_a
 
 def test_the_id_of_a_change_is_the_same_on_every_host() -> None:
     assert event_id("desk", "INC1|3") == "e380a219-87d8-5f3d-8e5c-d05958c69138"
+
+
+def test_an_id_is_a_uuid_of_version_5() -> None:
+    for ordinal in range(200):
+        assert event_id("desk", "INC1|3", ordinal) == str(uuid.uuid5(NAMESPACE, f"desk\x1fINC1|3\x1f{ordinal}"))
 
 
 @pytest.mark.parametrize(

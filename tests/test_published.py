@@ -281,7 +281,7 @@ def test_a_published_hour_is_the_streams_window_at_its_end(
         departments.batch(keyed(enumerate(batch, done + n - 1)))
         state.update({k: v for k, v in departments.changes.items() if v is not None})
         departments.batch([(last + n, b"", mark)])
-        write(store, {f.key: f for f in map(decode, batch) if isinstance(f, Fact)}.values())
+        write(store, {f.fact_id: f for f in map(decode, batch) if isinstance(f, Fact)}.values())
         done = last + 1
         assert departments.meta.as_of == end
         streamed |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from random import Random
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -30,27 +31,22 @@ ANSWERS, HANDOVERS = Series("first_response", "controlling", ""), Series("accept
 
 def ratio(kind: str, hits: int, n: int, department: str, counterpart: str = "") -> IndicatorValue:
     low, high = wilson(hits, n) if n else (None, None)
-    return IndicatorValue(
-        indicator=f"{kind}_attainment_ratio",
-        department=department,
-        counterpart=counterpart,
-        window="28d",
-        as_of=NOW,
-        value=hits / n if n else None,
-        n=n,
-        low=low,
-        high=high,
-    )
+    found = value(f"{kind}_attainment_ratio", hits / n if n else None, n, department, counterpart)
+    return msgspec.structs.replace(found, low=low, high=high)
 
 
 def half(kind: str, seconds: float, n: int, department: str, counterpart: str = "") -> IndicatorValue:
+    return value(f"{kind}_p50_seconds", seconds, n, department, counterpart)
+
+
+def value(indicator: str, found: float | None, n: int, department: str, counterpart: str) -> IndicatorValue:
     return IndicatorValue(
-        indicator=f"{kind}_p50_seconds",
+        indicator=indicator,
         department=department,
         counterpart=counterpart,
         window="28d",
         as_of=NOW,
-        value=seconds,
+        value=found,
         n=n,
     )
 

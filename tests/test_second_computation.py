@@ -80,7 +80,7 @@ class Both:
     def go_to(self, offset: int) -> None:
         new = self.said[self.done : offset]
         carry_out(self.departments.batch(keyed(enumerate(new, self.done))).changes, self.state)
-        last = {fact.key: fact for fact in map(decode, new) if isinstance(fact, Fact)}
+        last = {fact.fact_id: fact for fact in map(decode, new) if isinstance(fact, Fact)}
         write(self.store, last.values())
         self.done = max(self.done, offset)
 

@@ -44,22 +44,21 @@ def footprints(batches: Sequence[Batch]) -> tuple[Footprint, Footprint]:
 
 def of_cases(events: Path, _: Path) -> Footprint:
     state: dict[str, bytes] = {}
-    cases = Cases(state, 0, configuration)
-    configuration(1)
-    before = resident()
-    for batch in stored(events):
-        carry_out(cases.batch(batch).changes, state)
-    return Footprint(resident() - before, live(state))
+    return Footprint(growth(Cases(state, 0, configuration), state, events), live(state))
 
 
 def of_facts(facts: Path, _: Path) -> Footprint:
     windows: dict[bytes, bytes] = {}
-    departments = Departments(windows, 1, configuration)
+    return Footprint(growth(Departments(windows, 1, configuration), windows, facts), len(windows))
+
+
+def growth(fold: Any, state: dict[Any, bytes], records: Path) -> int:
+    """By how many bytes this process grows when ``fold`` brings ``state`` to the end of ``records``."""
     configuration(1)
     before = resident()
-    for batch in stored(facts):
-        carry_out(departments.batch(batch).changes, windows)
-    return Footprint(resident() - before, len(windows))
+    for batch in stored(records):
+        carry_out(fold.batch(batch).changes, state)
+    return resident() - before
 
 
 def write_facts(events: Path, facts: Path) -> Footprint:
