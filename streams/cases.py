@@ -22,14 +22,13 @@ from streams.effects import Effects, Output
 from streams.fold import FORMAT
 from streams.row import RowStart, decode_start
 from streams.timeline import microseconds
-from streams.touch import Touch
+from streams.touch import NOTHING_PASSED, Passed, Touch
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
 OfACase = e.CaseEvent | e.InternalEvent
 _OF_A_CASE = frozenset(get_args(OfACase))
-_MARKS = frozenset(get_args(e.Mark))
 REFOLD = 16
 META = "\U0010ffff"
 
@@ -64,6 +63,7 @@ class Cases:
         self.changes: dict[str, bytes | None] = {}
         self.outputs: list[Output] = []
         self.obsolete: dict[str, None] = {}
+        self.passed: dict[str, Passed] = {}
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.wakes: dict[str, list[tuple[int, str]]] = {}
@@ -100,9 +100,11 @@ class Cases:
                 kind = type(record)  # a union of 28 types takes isinstance longer than all else here
                 if kind in _OF_A_CASE:
                     run.setdefault(record.key, []).append((offset, cast("OfACase", record)))
-                elif kind in _MARKS:
+                elif kind is e.Watermark:
+                    self._pass(cast("e.Watermark", record), offset)
+                elif kind is e.ConfigMark:
                     self._finish(run)
-                    self._mark(cast("e.Mark", record), offset)
+                    self._follow(cast("e.ConfigMark", record))
             if self.outdated:
                 self._finish(run)
                 self._refold_some(offset)
@@ -114,24 +116,32 @@ class Cases:
         return Effects(self.outputs, self.changes)
 
     def _finish(self, run: dict[str, list[tuple[int, OfACase]]]) -> None:
-        """One case at a time, from bytes to bytes: that keeps its data in the processor's cache."""
+        """One case at a time, from bytes to bytes, through its records and the watermarks between them: that keeps its data in
+        the processor's cache, and says what changes several times in a batch once.
+        """
+        passed, self.passed = self.passed, {}
+        for source, marks in passed.items():
+            for case_id in sorted(self._due(source, marks.untils[-1])):
+                run.setdefault(case_id, [])
         for case_id, items in run.items():
             touch = Touch(self, case_id)
-            for offset, record in items:
-                touch.take(record, offset)
+            touch.live(items, passed.get(touch.source, NOTHING_PASSED))
             touch.close()
         run.clear()
+        for source, marks in passed.items():
+            self.meta.marks[source] = marks.untils[-1]
+            self._forward(f.WatermarkPassed(source=source, partition=self.partition, until=marks.untils[-1]))
 
-    def _mark(self, mark: e.Mark, offset: int) -> None:
-        meta = self.meta
-        if isinstance(mark, e.Watermark):
-            source, until = mark.source, microseconds(mark.data.until)
-            if until > meta.marks.get(source, NEVER):
-                meta.marks[source] = until
-                self._wake(source, until, offset)
-            self._forward(f.WatermarkPassed(source=source, partition=self.partition, until=meta.marks[source]))
-            return
-        version = mark.data.version
+    def _pass(self, mark: e.Watermark, offset: int) -> None:
+        """Cases hear of it when they are next in hand. A mark that lags behind says what the one before it said."""
+        passed = self.passed.setdefault(mark.source, Passed([], []))
+        before = passed.untils[-1] if passed.untils else self.meta.marks.get(mark.source, NEVER)
+        passed.offsets.append(offset)
+        passed.untils.append(max(microseconds(mark.data.until), before))
+
+    def _follow(self, mark: e.ConfigMark) -> None:
+        """Everything from here on is folded by this version, and bit by bit what lies here already."""
+        meta, version = self.meta, mark.data.version
         if version > meta.config:
             meta.config = version
             self.outdated = deque(sorted(k for k, start in self._rows() if start.config < version and not start.stub))
@@ -140,16 +150,12 @@ class Cases:
     def _forward(self, mark: f.WatermarkPassed | f.ConfigPassed) -> None:
         self.say("facts", "", f.encode(mark))
 
-    def _wake(self, source: str, until: int, offset: int) -> None:
-        heap = self._wakes(source)
-        due = set()
+    def _due(self, source: str, until: int) -> set[str]:
+        """The cases that wait for a watermark up to ``until``."""
+        heap, due = self._wakes(source), set()
         while heap and heap[0][0] <= until:
             due.add(heapq.heappop(heap)[1])
-        for case_id in sorted(due):
-            touch = Touch(self, case_id)
-            if touch.row.wake <= until and touch.row.offset < offset:  # else it was folded further before a crash
-                touch.wake(offset)
-                touch.close()
+        return due
 
     def _refold_some(self, offset: int) -> None:
         """A bounded number of outdated cases is folded again after each record, at that record's version."""

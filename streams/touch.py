@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
 
@@ -44,10 +45,20 @@ SKEW_US = 5 * 60 * 1_000_000
 LIFE = (Kind.created, Kind.reopened, Kind.solved, Kind.closed, Kind.deleted)
 
 
+class Passed(NamedTuple):
+    """Watermarks of one source, in order: their offsets, and until when each says that all is known."""
+
+    offsets: list[int]
+    untils: list[int]
+
+
+NOTHING_PASSED = Passed([], [])
+
+
 class Touch:
     """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
 
-    __slots__ = ("case_id", "cases", "history", "now", "old_wake", "row", "said", "touched")
+    __slots__ = ("case_id", "cases", "history", "now", "old_wake", "row", "said", "source", "touched")
 
     def __init__(self, cases: Cases, case_id: str) -> None:
         self.cases, self.case_id = cases, case_id
@@ -55,7 +66,8 @@ class Touch:
         self.row = Row(FORMAT, cases.meta.config) if stored is None else decode_row(stored)
         self.history = History(case_id, self.row.log, cases.get, cases.put)
         self.old_wake = self.row.wake if stored is not None else FAR
-        self.now = cases.meta.marks.get(case_id.partition("/")[0], NEVER)
+        self.source = case_id.partition("/")[0]
+        self.now = cases.meta.marks.get(self.source, NEVER)
         self.said: dict[Key, f.Fact] = {}
         self.touched = False
 
@@ -63,6 +75,30 @@ class Touch:
         self.touched, self.history.version = True, offset
 
     # -- what happens to it
+    def live(self, items: Iterable[tuple[int, e.CaseEvent | e.InternalEvent]], passed: Passed) -> None:
+        """Its records, and the watermarks that passed before, between and after them."""
+        reached = 0
+        for offset, record in items:
+            before, reached = reached, bisect_left(passed.offsets, offset, reached)
+            self.pass_time(passed, before, reached)
+            self.take(record, offset)
+        self.pass_time(passed, reached, len(passed.offsets))
+
+    def pass_time(self, passed: Passed, first: int, end: int) -> None:
+        """Watermarks ``first`` to ``end`` (exclusive): each that the case waits for wakes it."""
+        if first == end:
+            return
+        offsets, untils = passed
+        while self.row.wake <= untils[end - 1]:
+            known = bisect_right(offsets, self.row.offset, first, end)  # folded further before a crash
+            first = max(known, bisect_left(untils, self.row.wake, first, end))
+            if first == end:
+                break
+            self.now = untils[first]
+            self.wake(offsets[first])
+            first += 1
+        self.now = untils[end - 1]
+
     def take(self, record: e.CaseEvent | e.InternalEvent, offset: int) -> None:
         """A record of this case."""
         row = self.row
