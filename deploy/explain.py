@@ -124,7 +124,7 @@ def explain(
     at = config.levels - 1 if level is None else level
     facts = [
         f
-        for f in ctx.facts.values()
+        for f in ctx.facts.facts().values()
         if f.level == at and f.outcome is not Outcome.retracted and (not measure or f.measure == measure)
     ]
     events: dict[int, list[str]] = {}

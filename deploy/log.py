@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-FORMAT = 3
+FORMAT = 4
 TOPICS = ("events", "rejected")
 STATES = ("cases", "departments")
 

@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from streams.fact import UNOWNED, Fact, Outcome
 from streams.hours import Target, due_after, parse_target, used
+from streams.picture import Drawn, Key, Picture
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-Key = tuple[str, bytes, int, str]
 FAR = 1 << 62
 NEVER = -FAR
 
@@ -90,7 +90,7 @@ class Context:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
         self.levels = range(config.levels)
-        self.facts: dict[Key, Fact] = {}
+        self.facts = Drawn()
         self.pending: list[tuple[str, int, Clock]] = []
         self.wake = FAR
 
@@ -174,30 +174,26 @@ class Context:
         if stop is None and clock.department == UNOWNED and measure != "orphan":
             return
         since = clock.since if stop is None else stop
-        path, facts, opener, start = self.config.path, self.facts, clock.opener, clock.start
-        version, case_id = self.version, self.case_id
-        departments, counterparts = path(clock.department, start), path(clock.counterpart, start)
-        for at in self.levels if level < 0 else (level,):
-            facts[measure, opener, at, departments[at]] = Fact(  # by position: by name takes five times as long
-                version,
-                outcome,
-                counts_at,
-                stop,
-                counterparts[at],
-                case_id,
-                measure,
-                opener,
-                at,
-                departments[at],
-                start,
-                due,
-                since,
-                clock.calendar,
-                since - start,
-                clock.worked,
-                clock.norm,
-                clock.flags,
-            )
+        opener, start, department = clock.opener, clock.start, clock.department
+        shared = (
+            outcome,
+            counts_at,
+            stop,
+            self.case_id,
+            measure,
+            opener,
+            start,
+            due,
+            since,
+            clock.calendar,
+            since - start,
+            clock.worked,
+            clock.norm,
+            clock.flags,
+        )
+        path, levels = self.config.path, self.levels if level < 0 else (level,)
+        picture = Picture(self.version, shared, levels, path(department, start), path(clock.counterpart, start))
+        self.facts.put((measure, opener, level, department), picture)
 
     def draw_last(self, measure: str, clock: Clock, level: int = -1) -> None:
         """The fact of a clock that its measure lets go. The watermark may still have to judge it."""
@@ -215,7 +211,19 @@ class Context:
 
     def put(self, fact: Fact) -> None:
         """The fact as it stands now."""
-        self.facts[fact.measure, fact.opener, fact.level, fact.department] = fact
+        self.facts.put((fact.measure, fact.opener, fact.level, fact.department), fact)
 
     def take_back(self, key: Key) -> None:
-        self.facts[key] = Fact(self.version, Outcome.retracted, None, None, "", self.case_id, *key)
+        self.facts.put(key, self.retraction(key))
+
+    def retraction(self, key: Key) -> Fact:
+        measure, opener, level, department = key
+        return Fact(
+            self.version,
+            Outcome.retracted,
+            case_id=self.case_id,
+            measure=measure,
+            opener=opener,
+            level=level,
+            department=department,
+        )

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
 from streams.clock import NEVER
-from streams.fact import SERIES, ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on
+from streams.fact import SERIES, VERSION, ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on, takes_back
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ class Meta(Struct, array_like=True, gc=False):
 
 
 class Filed(Struct, array_like=True, gc=False, frozen=True, tag=0):
-    """The beginning of a :class:`streams.fact.Fact`: for how long it is kept, and whose pair it is about."""
+    """The beginning of a :class:`streams.fact.Fact`: for how long it is kept."""
 
     version: int
     outcome: Outcome
     counts_at: int | None
     stop: int | None
-    counterpart: str
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -71,7 +70,7 @@ _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 class Shelf:
     """The keys of the facts of a series, each under the day on which to look whether it can be let go: what becomes of a fact
-    meanwhile moves nothing here. ``told``: the counterparts that :class:`Departments` remembers.
+    meanwhile moves nothing here. ``told``: the counterparts (empty: the department alone) that :class:`Departments` remembers.
     """
 
     __slots__ = ("days", "of", "told")
@@ -104,11 +103,13 @@ class Departments:
         self.shelves: dict[bytes, Shelf] = {}
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
+        self.paired: set[bytes] = set()
         for key, value in state.items():
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
             elif key != META:
-                self._put(key, value, _filed(value))
+                shelf = self.shelves.get(key[SERIES]) or self._shelf(key[SERIES], value)
+                shelf.put(key, self._day(_filed(value)))
 
     def batch(self, records: Iterable[tuple[int, bytes, bytes]]) -> Effects:
         """Fold ``(offset, key, record)`` in order, the key by :func:`streams.fact.record_key`. The caller stores the changes before
@@ -132,34 +133,35 @@ class Departments:
         return Effects(self.changes)
 
     def _take(self, key: bytes, raw: bytes) -> None:
-        fact, changes = _filed(raw), self.changes
+        """Most facts only take the place of an older version, and are not read."""
+        changes = self.changes
         known = changes[key] if key in changes else self.state.get(key)
-        if known is not None:
-            before = _filed(known)
-            if before.version >= fact.version:
-                return
-        if fact.outcome is Outcome.retracted:  # kept as long as a fact, or an older version could come back
+        if known is not None and known[VERSION] >= raw[VERSION]:
+            return
+        if takes_back(raw):  # kept as long as a fact, or an older version could come back
             raw = self._retracted(raw)
-            fact = _filed(raw)
+        series = key[SERIES]
         if known is None:
-            self._put(key, raw, fact)
-        elif before.counterpart != fact.counterpart:
-            self._remember(self.shelves[key[SERIES]], fact.counterpart)
+            shelf = self.shelves.get(series)
+            if shelf is None:
+                shelf = self._shelf(series, raw)
+            shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
+        if series in self.paired:
+            self._remember(self.shelves[series], _fact(raw).counterpart)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _retracted(self, raw: bytes) -> bytes:
         """It is counted nowhere any more, and let go like what counts now."""
         return encode(msgspec.structs.replace(_fact(raw), counts_at=self.meta.as_of))
 
-    def _put(self, key: bytes, raw: bytes, fact: Filed) -> None:
-        """A fact that was not there."""
-        shelf = self.shelves.get(key[SERIES])
-        if shelf is None:
-            whole = _fact(raw)
-            shelf = self.shelves[key[SERIES]] = Shelf((whole.measure, whole.department, whole.level))
-        if fact.counterpart not in shelf.told:
-            self._remember(shelf, fact.counterpart)
-        shelf.put(key, self._day(fact))
+    def _shelf(self, series: bytes, raw: bytes) -> Shelf:
+        """A new one, for the series of this fact."""
+        fact = _fact(raw)
+        shelf = self.shelves[series] = Shelf((fact.measure, fact.department, fact.level))
+        if fact.measure in PAIRS:
+            self.paired.add(series)
+        self._remember(shelf, "")
+        return shelf
 
     def _day(self, fact: Filed) -> int:
         """When to look at it again: what runs cannot be let go before this long."""
@@ -168,17 +170,15 @@ class Departments:
 
     def _remember(self, shelf: Shelf, counterpart: str) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
-        shelf.told.add(counterpart)
         measure, department, _ = shelf.of
-        if measure not in CATALOGUE:
+        if counterpart in shelf.told or counterpart == department or measure not in CATALOGUE:
             return
-        paired = measure in PAIRS and counterpart != department
-        for other in ("", counterpart) if paired else ("",):
-            about = (measure, department, other)
-            if about not in self.answered:
-                self.answered.add(about)
-                value = _encoder.encode(about)
-                self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
+        shelf.told.add(counterpart)
+        about = (measure, department, counterpart)
+        if about not in self.answered:
+            self.answered.add(about)
+            value = _encoder.encode(about)
+            self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta

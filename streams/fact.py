@@ -51,19 +51,16 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     While a fact runs, ``calendar_us`` and ``business_us`` are what had gone by at ``since``; from there the business time
     of ``calendar`` (a department's) is added, or none while ``calendar`` is empty. Once ``stop`` is set they are final.
     ``counts_at`` is when it enters a window: None while it is not determined. What says for how long it is kept comes first: who
-    files it away by its key reads no further.
+    files it away by its key reads no further. What differs between the levels comes last (see ``streams.picture``).
     """
 
     version: int
     outcome: Outcome = Outcome.running
     counts_at: int | None = None
     stop: int | None = None
-    counterpart: str = ""
     case_id: str = ""
     measure: str = ""
     opener: bytes = b""
-    level: int = 0
-    department: str = ""
     start: int = 0
     due: int | None = None
     since: int = 0
@@ -72,6 +69,9 @@ class Fact(Struct, array_like=True, gc=False, frozen=True, tag=0):
     business_us: int = 0
     norm: str = ""
     flags: str = ""
+    counterpart: str = ""
+    level: int = 0
+    department: str = ""
 
     @property
     def fact_id(self) -> str:
@@ -108,7 +108,32 @@ FactRecord = Fact | WatermarkPassed | ConfigPassed
 decode: Callable[[bytes], FactRecord] = msgspec.msgpack.Decoder(FactRecord).decode
 """Raises ``msgspec.DecodeError``: facts are our own, so an unreadable one is a bug."""
 
-encode: Callable[[FactRecord], bytes] = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
+_BEFORE_VERSION = b"\xdc" + (len(Fact.__struct_fields__) + 1).to_bytes(2, "big") + b"\x00\xcf"
+"""An array follows, its length, the tag; and a number of eight bytes."""
+VERSION = slice(len(_BEFORE_VERSION), len(_BEFORE_VERSION) + 8)
+"""Where in the record of a fact its version stands, so that records can be compared unread: the greater is the newer."""
+_BYTES_OF_A_NUMBER = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
+_RETRACTED = _encode(Outcome.retracted)
+
+
+def beginning(version: int) -> bytes:
+    """The record of a fact up to its version."""
+    return _BEFORE_VERSION + version.to_bytes(8, "big")
+
+
+def encode(record: FactRecord) -> bytes:
+    raw = _encode(record)
+    if isinstance(record, Fact):  # the encoder saves bytes of small numbers
+        at = len(_BEFORE_VERSION) - 1
+        return beginning(record.version) + raw[at + _BYTES_OF_A_NUMBER.get(raw[at], 1) :]
+    return raw
+
+
+def takes_back(raw: bytes) -> bool:
+    """Whether the record of a fact is a retraction."""
+    return raw.startswith(_RETRACTED, VERSION.stop)
+
 
 SERIES = slice(16, 24)
 """Where in the key of a fact its :func:`series_key` stands."""

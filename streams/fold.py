@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from streams.clock import FAR, Clock, Context, Key
+from streams.clock import FAR, Clock, Context
 from streams.fact import Fact, Outcome
 from streams.measures import MEASURES
+from streams.picture import Key
 from streams.timeline import CHILD, FIRST, HUMAN, Case, Kind, Moment, Order, advance
 
 HOUR = 3_600_000_000
@@ -262,15 +263,11 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
     settle(head, ctx)
 
 
-def difference(before: dict[Key, Fact], after: dict[Key, Fact], ctx: Context) -> dict[Key, Fact]:
-    """What must be said so that who knows ``before`` knows ``after``. Both were drawn at one version."""
-    gone = [k for k, f in before.items() if f.outcome is not Outcome.retracted and k not in after]
+def difference(before: Context, after: Context) -> dict[Key, Fact]:
+    """What must be said so that who knows what ``before`` has drawn knows what ``after`` has. Both are of one version."""
+    known, now = before.facts.facts(), after.facts.facts()
+    gone = [k for k, f in known.items() if f.outcome is not Outcome.retracted and k not in now]
     said = {
-        k: f
-        for k, f in after.items()
-        if before.get(k) != f and not (f.outcome is Outcome.retracted and k not in before)
+        k: f for k, f in now.items() if known.get(k) != f and not (f.outcome is Outcome.retracted and k not in known)
     }
-    ctx.facts = {}
-    for key in gone:
-        ctx.take_back(key)
-    return {**ctx.facts, **said}
+    return {**{k: after.retraction(k) for k in gone}, **said}

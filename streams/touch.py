@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Raw
 
 from ingest import event as e
-from streams import fact as f
-from streams.clock import FAR, NEVER, Context, Key
-from streams.effects import Output
+from streams.clock import FAR, NEVER, Context
 from streams.fold import (
     FORMAT,
     STRUCTURAL,
@@ -35,6 +33,7 @@ from streams.fold import (
     step,
 )
 from streams.history import NIL, TAIL, History, head_of
+from streams.picture import Drawn
 from streams.row import Row, Stub, Taken, decode_row, decode_stub, encode, foreign_moments, payload_hash, same_meaning
 from streams.timeline import Kind, Moment, moment
 
@@ -68,7 +67,7 @@ class Touch:
         self.old_wake = self.row.wake if stored is not None else FAR
         self.source = case_id.partition("/")[0]
         self.now = cases.meta.marks.get(self.source, NEVER)
-        self.said: dict[Key, f.Fact] = {}
+        self.said = Drawn()
         self.touched = False
 
     def begin(self, offset: int) -> None:
@@ -210,7 +209,7 @@ class Touch:
         fold(head_of(base) or new_head(before.config.levels), moments, before)
         changed = sorted((*moments, m), key=lambda k: k.order)
         self.rewrite(first, base, changed, after)
-        self.said.update(difference(before.facts, after.facts, after))
+        self.said.update(difference(before, after))
 
     def change(self, edit: Callable[[list[Moment]], list[Moment]], offset: int) -> None:
         """The general way: fold everything as it was and as it is to be, and say what differs."""
@@ -222,7 +221,7 @@ class Touch:
         changed = sorted(edit(moments), key=lambda k: k.order)
         after = self.context(offset)
         self.replace(changed, after)
-        self.said.update(difference(before.facts, after.facts, after))
+        self.said.update(difference(before, after))
 
     def change_to(self, moments: Sequence[Moment], offset: int) -> None:
         """All moments of the case are these; what is too far ahead is held."""
@@ -371,11 +370,7 @@ class Touch:
         if not self.touched:
             return
         if self.said:
-            case, encode_fact, series = f.case_key(self.case_id), f.encode, f.series_key
-            self.cases.outputs += [
-                Output("facts", department, encode_fact(fact), opener + series(measure, level, department) + case)
-                for (measure, opener, level, department), fact in self.said.items()
-            ]
+            self.cases.outputs += self.said.records(self.case_id)
         row = self.row
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)

@@ -302,7 +302,7 @@ def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> 
         moments = sorted((*in_order.get(case, ()), *foreign.get(case, {}).values()), key=lambda m: m.order)
         ctx = Context(config, case, now, 0)
         fold_whole(moments, ctx)
-        facts |= {f.fact_id: f for f in ctx.facts.values() if f.outcome is not Outcome.retracted}
+        facts |= {f.fact_id: f for f in ctx.facts.facts().values() if f.outcome is not Outcome.retracted}
     return facts
 
 

@@ -56,7 +56,7 @@ def fold(records: list[e.Record], first: int, then: int) -> Overheard:
     world = Overheard(configurations())
     log = [e.encode(record) for record in records]
     world.log = [config_mark(first), *log[:learned], config_mark(then), *log[learned:]]
-    world.run((1000,))
+    world.run((1,))
     return world
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from streams.clock import Context
-from streams.fact import Fact, Outcome
+from streams.fact import Outcome
 from streams.measure import ENDINGS, Measure
+from streams.picture import Picture
 from streams.timeline import Case, Kind, Moment
 
 PARTIES = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
@@ -110,22 +111,23 @@ class Waiting(Measure):
 
     def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
         """The facts, at every level, of the parties and departments that these shares belong to."""
-        path = ctx.config.path
+        of = ctx.config.path
         touched = [self.shares[i] for i in which]
         for waits_for in {share.waits_for: None for share in touched}:
             parts = [share for share in self.shares if share.waits_for == waits_for]
-            paths = [path(share.department, share.start) for share in parts]
+            paths = [of(share.department, share.start) for share in parts]
             if len(parts) == 1:
-                self.draw_sum(ctx, enumerate(paths[0]), parts)
+                self.draw_sum(ctx, -1, parts[0].department, paths[0], parts)
                 continue
             for level in ctx.levels:
-                labels = [labels[level] for labels in paths]
-                for label in {label: None for label, share in zip(labels, parts, strict=True) if share in touched}:
-                    own = [share for of, share in zip(labels, parts, strict=True) if of == label]
-                    self.draw_sum(ctx, ((level, label),), own)
+                for label in {path[level]: None for path, share in zip(paths, parts, strict=True) if share in touched}:
+                    own = [share for path, share in zip(paths, parts, strict=True) if path[level] == label]
+                    self.draw_sum(ctx, level, label, of(own[0].department, own[0].start), own)
 
-    def draw_sum(self, ctx: Context, where: Iterable[tuple[int, str]], parts: Sequence[Share]) -> None:
-        """The fact of one party, at these levels and of these departments: the sum of ``parts``."""
+    def draw_sum(
+        self, ctx: Context, level: int, label: str, departments: tuple[str, ...], parts: Sequence[Share]
+    ) -> None:
+        """The fact of one party, of ``departments`` at one level or (-1) at all: the sum of ``parts``."""
         active, stop = self.shares[self.active], self.stop
         first, waited, worked, runs = parts[0], 0, 0, False
         for share in parts:
@@ -134,26 +136,25 @@ class Waiting(Measure):
             runs = runs or (share is active and stop is None)
         if first.waits_for == "closed" and not waited:
             return  # the time after the last solution
-        measure, opener, start, facts = FACTS[first.waits_for], self.opener, first.start, ctx.facts
+        measure, opener, start = FACTS[first.waits_for], self.opener, first.start
         outcome = Outcome.done if stop is not None else Outcome.running if runs else Outcome.paused
         since, calendar = (self.since, active.department) if runs else (start, "")
+        shared = (
+            outcome,
+            stop,
+            stop,
+            ctx.case_id,
+            measure,
+            opener,
+            start,
+            None,
+            since,
+            calendar,
+            waited,
+            worked,
+            "",
+            "",
+        )
         beneficiaries = ctx.config.path(self.beneficiary, start)
-        for level, label in where:
-            facts[measure, opener, level, label] = Fact(  # by position: by name takes five times as long
-                ctx.version,
-                outcome,
-                stop,
-                stop,
-                beneficiaries[level],
-                ctx.case_id,
-                measure,
-                opener,
-                level,
-                label,
-                start,
-                None,
-                since,
-                calendar,
-                waited,
-                worked,
-            )
+        levels = ctx.levels if level < 0 else (level,)
+        ctx.facts.put((measure, opener, level, label), Picture(ctx.version, shared, levels, departments, beneficiaries))
