@@ -20,6 +20,7 @@ from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED, Fact, Outcome
 from streams.fold import fold_whole
 from streams.measures.waiting import Share
+from streams.picture import facts as drawn
 from streams.row import Taken, foreign_moments, payload_hash
 from streams.timeline import ACTORS, OWN, Kind, Moment, moment
 from streams.touch import SKEW_US
@@ -124,7 +125,7 @@ def explain(
     at = config.levels - 1 if level is None else level
     facts = [
         f
-        for f in ctx.facts.facts().values()
+        for f in drawn(ctx.pictures)
         if f.level == at and f.outcome is not Outcome.retracted and (not measure or f.measure == measure)
     ]
     events: dict[int, list[str]] = {}

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
 from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
-from streams.fact import Fact
+from streams.fact import Facts
 from streams.indicators import IndicatorValue
 
 PUBLIC = "crossdesk_public"
@@ -38,14 +38,14 @@ class Insert(NamedTuple):
     columns: list[list[Any]]
 
 
-FACTS = "facts_versions"
-FACT = Fact.__struct_fields__
+FACTS = "facts_records"
+FACT = Facts.__struct_fields__
 _BEFORE_A_FACT = 4
 """Bytes of msgpack: that an array follows, its length in two bytes, the tag."""
 
 
 def facts(batch: Sequence[bytes]) -> bytes:
-    """Of encoded facts the values of :data:`FACT` one after the other, as ClickHouse reads its format MsgPack.
+    """Of records of facts the values of :data:`FACT` one after the other, as ClickHouse reads its format MsgPack.
 
     Columns, as everywhere else here, take four times as long.
     """

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.fact import Fact, Outcome
+from streams.fact import Outcome, Timed
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 from streams.statistics import Survival, wilson
 
@@ -31,7 +31,7 @@ PAIRS = frozenset(i.measure for i in INDICATORS if i.pairs)
 LONGEST_FIRST = sorted(WINDOWS.items(), key=lambda window: -window[1])
 
 
-def determined(fact: Fact) -> bool:
+def determined(fact: Timed) -> bool:
     outcome = fact.outcome
     return outcome is Outcome.met or outcome is Outcome.missed or outcome is Outcome.done
 
@@ -42,14 +42,14 @@ class Group:
     __slots__ = ("determined", "running")
 
     def __init__(self) -> None:
-        self.determined: list[Fact] = []
+        self.determined: list[Timed] = []
         self.running: list[int] = []
 
 
 class Window:
     """What a group says within one window. A fact that was missed and still runs is in both, and has one duration."""
 
-    def __init__(self, inside: Sequence[Fact], running: Sequence[int]) -> None:
+    def __init__(self, inside: Sequence[Timed], running: Sequence[int]) -> None:
         self.inside, self.running = inside, running
 
     def count(self, outcome: str) -> int:
@@ -72,8 +72,8 @@ class Aggregator:
         self.config, self.as_of, self.offset = config, as_of, offset
         self.depth: Callable[[str], int] = cache(lambda department: config.depth(department, as_of))
 
-    def groups(self, measure: str, department: str, level: int, facts: Iterable[Fact]) -> dict[str, Group]:
-        """The facts of one series by counterpart; the department's own have none.
+    def groups(self, measure: str, department: str, level: int, facts: Iterable[tuple[str, Timed]]) -> dict[str, Group]:
+        """The facts of one series, given with their counterpart, by counterpart; the department's own have none.
 
         A department is shown at its own depth in the tree, a pair at that of its deeper side: facts of a level where
         neither can be are not looked at.
@@ -84,8 +84,7 @@ class Aggregator:
         groups: dict[str, Group] = {"": Group()} if depth == level else {}
         own = list(groups.values())
         takers: dict[str, list[Group]] = {}
-        for fact in facts:
-            counterpart = fact.counterpart
+        for counterpart, fact in facts:
             taking = takers.get(counterpart)
             if taking is None:
                 taking = own
@@ -99,7 +98,7 @@ class Aggregator:
             group.running.sort()
         return groups
 
-    def _put(self, fact: Fact, groups: Iterable[Group]) -> None:
+    def _put(self, fact: Timed, groups: Iterable[Group]) -> None:
         if determined(fact):
             for group in groups:
                 group.determined.append(fact)
@@ -108,7 +107,7 @@ class Aggregator:
             for group in groups:
                 group.running.append(business)
 
-    def business(self, fact: Fact) -> int:
+    def business(self, fact: Timed) -> int:
         """The business time of a running fact at ``as_of``, in microseconds."""
         if not fact.calendar:
             return fact.business_us

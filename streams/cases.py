@@ -20,6 +20,7 @@ from streams import fact as f
 from streams.clock import FAR, NEVER
 from streams.effects import Effects, Output
 from streams.fold import FORMAT
+from streams.picture import Partition, only_partition
 from streams.row import RowStart, decode_start
 from streams.timeline import microseconds
 from streams.touch import NOTHING_PASSED, Passed, Touch
@@ -53,13 +54,18 @@ class IncompatibleState(Exception):
 
 class Cases:
     """The fold over one partition of the events. ``configuration`` gives a version of the configuration; it must hold every
-    version that a mark has named. Raises :class:`IncompatibleState` on a state of other measures.
+    version that a mark has named. ``of_facts`` tells the partition of a department's facts: the one that :attr:`Output.owner` leads
+    to. Raises :class:`IncompatibleState` on a state of other measures.
     """
 
     def __init__(
-        self, state: Mapping[str, bytes], partition: int, configuration: Callable[[int], Configuration]
+        self,
+        state: Mapping[str, bytes],
+        partition: int,
+        configuration: Callable[[int], Configuration],
+        of_facts: Partition = only_partition,
     ) -> None:
-        self.state, self.partition, self.configuration = state, partition, configuration
+        self.state, self.partition, self.configuration, self.of_facts = state, partition, configuration, of_facts
         self.changes: dict[str, bytes | None] = {}
         self.outputs: list[Output] = []
         self.obsolete: dict[str, None] = {}

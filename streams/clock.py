@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from streams.fact import UNOWNED, Fact, Outcome
+from streams.fact import UNOWNED, Outcome
 from streams.hours import Target, due_after, parse_target, used
-from streams.picture import Drawn, Key, Picture
+from streams.picture import Key, Picture, Shared
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -80,17 +80,17 @@ def _target(text: str) -> Target:
 class Context:
     """What a step may use: the configuration, the watermark, and where facts go.
 
-    ``facts`` collects the last state of every fact that was touched, retractions included. ``wake`` is the least
+    ``pictures`` collects what was drawn last of every clock that was touched, retractions included. ``wake`` is the least
     watermark at which something may change.
     """
 
-    __slots__ = ("case_id", "config", "facts", "levels", "now", "pending", "source", "version", "wake")
+    __slots__ = ("case_id", "config", "levels", "now", "pending", "pictures", "source", "version", "wake")
 
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
-        self.levels = range(config.levels)
-        self.facts = Drawn()
+        self.levels = config.every_level
+        self.pictures: dict[Key, Picture] = {}
         self.pending: list[tuple[str, int, Clock]] = []
         self.wake = FAR
 
@@ -191,9 +191,8 @@ class Context:
             clock.norm,
             clock.flags,
         )
-        path, levels = self.config.path, self.levels if level < 0 else (level,)
-        picture = Picture(self.version, shared, levels, path(department, start), path(clock.counterpart, start))
-        self.facts.put((measure, opener, level, department), picture)
+        path = self.config.path
+        self.put(shared, level, path(department, start), path(clock.counterpart, start))
 
     def draw_last(self, measure: str, clock: Clock, level: int = -1) -> None:
         """The fact of a clock that its measure lets go. The watermark may still have to judge it."""
@@ -205,25 +204,25 @@ class Context:
         """Take back what :meth:`draw` has drawn."""
         if clock.department == UNOWNED and measure != "orphan":
             return
-        departments = self.config.path(clock.department, clock.start)
-        for at in self.levels if level < 0 else (level,):
-            self.take_back((measure, clock.opener, at, departments[at]))
+        self.take_back(measure, clock.opener, level, self.config.path(clock.department, clock.start))
 
-    def put(self, fact: Fact) -> None:
-        """The fact as it stands now."""
-        self.facts.put((fact.measure, fact.opener, fact.level, fact.department), fact)
+    def put(self, shared: Shared, level: int, departments: tuple[str, ...], counterparts: tuple[str, ...]) -> None:
+        """The facts as they stand now, at one level or (-1) at all; of departments and counterparts come all levels."""
+        measure, opener, levels = shared[4], shared[5], self.levels
+        if level >= 0:
+            levels, departments, counterparts = (level,), (departments[level],), (counterparts[level],)
+        self.pictures[measure, opener, levels, departments] = Picture(self.version, shared, counterparts)
 
-    def take_back(self, key: Key) -> None:
-        self.facts.put(key, self.retraction(key))
-
-    def retraction(self, key: Key) -> Fact:
-        measure, opener, level, department = key
-        return Fact(
-            self.version,
-            Outcome.retracted,
-            case_id=self.case_id,
-            measure=measure,
-            opener=opener,
-            level=level,
-            department=department,
+    def take_back(self, measure: str, opener: bytes, level: int, departments: tuple[str, ...]) -> None:
+        """The opposite of :meth:`put`. A fact that goes on in another picture must be put again in the same step."""
+        key = (
+            (measure, opener, self.levels, departments)
+            if level < 0
+            else (measure, opener, (level,), (departments[level],))
         )
+        self.pictures[key] = self.retraction(key)
+
+    def retraction(self, key: Key) -> Picture:
+        measure, opener, levels, _ = key
+        shared = (Outcome.retracted, None, None, self.case_id, measure, opener, 0, None, 0, "", 0, 0, "", "")
+        return Picture(self.version, shared, ("",) * len(levels))

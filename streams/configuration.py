@@ -36,6 +36,7 @@ class Configuration:
         self.company = Company(files.company)
         self.norms = Norms(self.company, files.norms.values())
         self.levels = self.company.levels
+        self.every_level = tuple(range(self.levels))
         # Looked up for every event: without another call between.
         self.department = self.company.department
         self.person = self.company.person

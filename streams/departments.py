@@ -1,7 +1,7 @@
 """The fold ``departments``: facts and marks -> indicators (DESIGN 4 and 5).
 
 State is the latest version of each fact of the last 28 days and of each that still runs, as the log has it, and of what was
-taken back meanwhile. Windows are derived from it when they are asked for; which fact belongs to which series, and when it can
+taken back meanwhile. Windows are derived from it when they are asked for; which fact is counted where, and when it can
 be let go, is kept in memory and rebuilt on recovery.
 """
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
 from streams.clock import NEVER
-from streams.fact import SERIES, VERSION, ConfigPassed, Fact, Outcome, WatermarkPassed, encode, goes_on, takes_back
+from streams.fact import PLACE, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on, takes_back
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ ABOUT = b"\xfe"
 KEEP_US = HORIZON_US + FLOOR_US
 DAY_US = 86_400_000_000
 KEEP_DAYS = KEEP_US // DAY_US + 1
-
-Series = tuple[str, str, int]
-"""Measure, department, level."""
 
 
 class Effects(NamedTuple):
@@ -52,7 +49,7 @@ class Meta(Struct, array_like=True, gc=False):
 
 
 class Filed(Struct, array_like=True, gc=False, frozen=True, tag=0):
-    """The beginning of a :class:`streams.fact.Fact`: for how long it is kept."""
+    """The beginning of a record of facts: for how long it is kept."""
 
     version: int
     outcome: Outcome
@@ -64,21 +61,22 @@ _encoder = msgspec.msgpack.Encoder()
 _meta = msgspec.msgpack.Decoder(Meta)
 _filed = msgspec.msgpack.Decoder(Filed).decode
 _decode_mark = msgspec.msgpack.Decoder(WatermarkPassed | ConfigPassed).decode
-_fact = msgspec.msgpack.Decoder(Fact).decode
+_facts = msgspec.msgpack.Decoder(Facts).decode
 _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 
 class Shelf:
-    """The keys of the facts of a series, each under the day on which to look whether it can be let go: what becomes of a fact
-    meanwhile moves nothing here. ``told``: the counterparts (empty: the department alone) that :class:`Departments` remembers.
+    """The keys of the records that are counted in one place, each under the day on which to look whether it can be let go: what
+    becomes of a fact meanwhile moves nothing here. ``told``: the pairs (no counterpart: the department alone) that
+    :class:`Departments` remembers.
     """
 
-    __slots__ = ("days", "of", "told")
+    __slots__ = ("days", "departments", "levels", "measure", "told")
 
-    def __init__(self, of: Series) -> None:
-        self.of = of
+    def __init__(self, first: Facts) -> None:
+        self.measure, self.levels, self.departments = first.measure, first.levels, first.departments
         self.days: dict[int, list[bytes]] = {}
-        self.told: set[str] = set()
+        self.told: set[tuple[str, str]] = set()
 
     def put(self, key: bytes, day: int) -> None:
         if day in self.days:
@@ -108,7 +106,7 @@ class Departments:
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
             elif key != META:
-                shelf = self.shelves.get(key[SERIES]) or self._shelf(key[SERIES], value)
+                shelf = self.shelves.get(key[PLACE]) or self._shelf(key[PLACE], value)
                 shelf.put(key, self._day(_filed(value)))
 
     def batch(self, records: Iterable[tuple[int, bytes, bytes]]) -> Effects:
@@ -140,27 +138,24 @@ class Departments:
             return
         if takes_back(raw):  # kept as long as a fact, or an older version could come back
             raw = self._retracted(raw)
-        series = key[SERIES]
+        place = key[PLACE]
         if known is None:
-            shelf = self.shelves.get(series)
-            if shelf is None:
-                shelf = self._shelf(series, raw)
+            shelf = self.shelves.get(place) or self._shelf(place, raw)
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
-        if series in self.paired:
-            self._remember(self.shelves[series], _fact(raw).counterpart)
+        if place in self.paired:
+            self._remember(self.shelves[place], _facts(raw).counterparts)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _retracted(self, raw: bytes) -> bytes:
         """It is counted nowhere any more, and let go like what counts now."""
-        return encode(msgspec.structs.replace(_fact(raw), counts_at=self.meta.as_of))
+        return encode(msgspec.structs.replace(_facts(raw), counts_at=self.meta.as_of))
 
-    def _shelf(self, series: bytes, raw: bytes) -> Shelf:
-        """A new one, for the series of this fact."""
-        fact = _fact(raw)
-        shelf = self.shelves[series] = Shelf((fact.measure, fact.department, fact.level))
-        if fact.measure in PAIRS:
-            self.paired.add(series)
-        self._remember(shelf, "")
+    def _shelf(self, place: bytes, raw: bytes) -> Shelf:
+        """A new one, for where this record is counted."""
+        shelf = self.shelves[place] = Shelf(_facts(raw))
+        if shelf.measure in PAIRS:
+            self.paired.add(place)
+        self._remember(shelf, ("",) * len(shelf.levels))
         return shelf
 
     def _day(self, fact: Filed) -> int:
@@ -168,17 +163,17 @@ class Departments:
         day = day_to_go(fact)
         return self.meta.as_of // DAY_US + KEEP_DAYS if day is None else day
 
-    def _remember(self, shelf: Shelf, counterpart: str) -> None:
+    def _remember(self, shelf: Shelf, counterparts: tuple[str, ...]) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
-        measure, department, _ = shelf.of
-        if counterpart in shelf.told or counterpart == department or measure not in CATALOGUE:
-            return
-        shelf.told.add(counterpart)
-        about = (measure, department, counterpart)
-        if about not in self.answered:
-            self.answered.add(about)
-            value = _encoder.encode(about)
-            self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
+        for pair in zip(shelf.departments, counterparts, strict=True):
+            if pair in shelf.told:
+                continue
+            shelf.told.add(pair)
+            about = (shelf.measure, *pair)
+            if pair[0] != pair[1] and shelf.measure in CATALOGUE and about not in self.answered:
+                self.answered.add(about)
+                value = _encoder.encode(about)
+                self.changes[ABOUT + hashlib.blake2b(value, digest_size=16).digest()] = value
 
     def _mark(self, mark: WatermarkPassed | ConfigPassed) -> None:
         meta = self.meta
@@ -211,7 +206,7 @@ class Departments:
         if as_of // DAY_US <= self.today:
             return
         self.today = as_of // DAY_US
-        for series, shelf in list(self.shelves.items()):
+        for place, shelf in list(self.shelves.items()):
             for key in [key for day in [d for d in shelf.days if d <= self.today] for key in shelf.days.pop(day)]:
                 fact = _filed(self.state[key])
                 if fact.counts_at == NEVER:  # retracted before there was an ``as_of``
@@ -223,7 +218,7 @@ class Departments:
                 else:
                     self.changes[key] = None
             if not shelf.days:
-                del self.shelves[series]
+                del self.shelves[place]
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
@@ -236,16 +231,25 @@ class Departments:
         config = self.configuration(self.meta.config)
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
         silent = set(self.answered)
-        changes, state = self.changes, self.state
-        for shelf in sorted(self.shelves.values(), key=lambda shelf: shelf.of):
-            measure, department, level = shelf.of
-            facts = (_fact(changes.get(key) or state[key]) for key in shelf)
+        series: dict[tuple[str, str, int], list[tuple[Shelf, int]]] = {}
+        for shelf in self.shelves.values():
+            for i, (department, level) in enumerate(zip(shelf.departments, shelf.levels, strict=True)):
+                series.setdefault((shelf.measure, department, level), []).append((shelf, i))
+        for (measure, department, level), places in sorted(series.items(), key=lambda item: item[0]):
+            facts = chain.from_iterable(self._counted(shelf, i) for shelf, i in places)
             for counterpart, group in sorted(aggregator.groups(measure, department, level, facts).items()):
                 about = (measure, department, counterpart)
                 silent.discard(about)
                 yield from aggregator.values(*about, group)
         for about in sorted(silent):
             yield from aggregator.values(*about, Group())
+
+    def _counted(self, shelf: Shelf, i: int) -> Iterator[tuple[str, Facts]]:
+        """What lies on a shelf, with the counterpart at its level number ``i``. A retraction knows none."""
+        changes, state = self.changes, self.state
+        for key in shelf:
+            facts = _facts(changes.get(key) or state[key])
+            yield facts.counterparts[i], facts
 
 
 def day_to_go(fact: Filed) -> int | None:

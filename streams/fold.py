@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from streams.clock import FAR, Clock, Context
-from streams.fact import Fact, Outcome
+from streams.fact import Outcome
 from streams.measures import MEASURES
-from streams.picture import Key
+from streams.picture import Key, Picture, retracted
 from streams.timeline import CHILD, FIRST, HUMAN, Case, Kind, Moment, Order, advance
 
 HOUR = 3_600_000_000
@@ -218,7 +218,7 @@ def _spam(moments: Iterable[Moment], deleted: Moment) -> bool:
 
 
 def fold(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
-    """From ``head`` on through ``moments`` and up to the watermark; ``ctx.facts`` holds every fact that may have changed."""
+    """From ``head`` on through ``moments`` and up to the watermark; ``ctx.pictures`` holds everything that may have changed."""
     draw(head, ctx)
     for m in moments:
         step(head, m, ctx)
@@ -239,35 +239,34 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
     """The case counts nowhere: one fact of who had it then says why, so that the share of exclusions can be shown."""
     routed = [m.group for m in moments if m.kind == Kind.routed and not m.relation and m.time <= standing.since]
     owner = ctx.config.department(ctx.source, routed[-1] if routed else "", standing.since)
-    ctx.facts.clear()
-    for level, department in enumerate(ctx.config.path(owner, standing.since)):
-        ctx.put(
-            Fact(
-                ctx.version,
-                Outcome.done,
-                counts_at=standing.since,
-                stop=standing.since,
-                case_id=ctx.case_id,
-                measure="excluded",
-                opener=standing.by,
-                level=level,
-                department=department,
-                start=standing.since,
-                since=standing.since,
-                flags=standing.reason,
-            )
-        )
+    ctx.pictures.clear()
+    path = ctx.config.path(owner, standing.since)
+    since = standing.since
+    shared = (
+        Outcome.done,
+        since,
+        since,
+        ctx.case_id,
+        "excluded",
+        standing.by,
+        since,
+        None,
+        since,
+        "",
+        0,
+        0,
+        "",
+        standing.reason,
+    )
+    ctx.put(shared, -1, path, ("",) * len(path))
     head.case, head.pending = Case(ended=standing.since), []
     head.whole, head.levels = WholeStates(), [LevelStates() for _ in head.levels]
     ctx.wake = FAR
     settle(head, ctx)
 
 
-def difference(before: Context, after: Context) -> dict[Key, Fact]:
+def difference(before: Context, after: Context) -> dict[Key, Picture]:
     """What must be said so that who knows what ``before`` has drawn knows what ``after`` has. Both are of one version."""
-    known, now = before.facts.facts(), after.facts.facts()
-    gone = [k for k, f in known.items() if f.outcome is not Outcome.retracted and k not in now]
-    said = {
-        k: f for k, f in now.items() if known.get(k) != f and not (f.outcome is Outcome.retracted and k not in known)
-    }
-    return {**{k: after.retraction(k) for k in gone}, **said}
+    known, now = before.pictures, after.pictures
+    gone = {k: after.retraction(k) for k, p in known.items() if not retracted(p) and k not in now}
+    return gone | {k: p for k, p in now.items() if known.get(k) != p and not (retracted(p) and k not in known)}

@@ -33,7 +33,7 @@ from streams.fold import (
     step,
 )
 from streams.history import NIL, TAIL, History, head_of
-from streams.picture import Drawn
+from streams.picture import Key, Picture, records
 from streams.row import Row, Stub, Taken, decode_row, decode_stub, encode, foreign_moments, payload_hash, same_meaning
 from streams.timeline import Kind, Moment, moment
 
@@ -67,7 +67,7 @@ class Touch:
         self.old_wake = self.row.wake if stored is not None else FAR
         self.source = case_id.partition("/")[0]
         self.now = cases.meta.marks.get(self.source, NEVER)
-        self.said = Drawn()
+        self.said: dict[Key, Picture] = {}
         self.touched = False
 
     def begin(self, offset: int) -> None:
@@ -137,7 +137,7 @@ class Touch:
         wake = FAR
         if self.row.head is not None:
             ctx = self.context(offset)
-            ctx.facts = self.said
+            ctx.pictures = self.said
             settle(self.row.head, ctx)
             wake = ctx.wake
         self.wake_at(wake)
@@ -184,7 +184,7 @@ class Touch:
         """The ordinary way: the last moment so far."""
         row = self.row
         ctx = self.context(offset)
-        ctx.facts = self.said
+        ctx.pictures = self.said
         if row.head is None:
             row.head = new_head(ctx.config.levels)
         head = row.head
@@ -370,7 +370,7 @@ class Touch:
         if not self.touched:
             return
         if self.said:
-            self.cases.outputs += self.said.records(self.case_id)
+            self.cases.outputs += records(self.said, self.case_id, self.cases.of_facts)
         row = self.row
         if row.wake != self.old_wake and row.wake < FAR:
             self.cases.pushed(self.case_id, row.wake)

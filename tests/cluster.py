@@ -12,15 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from histories import (
-    CONFIGURATIONS,
-    DAY,
-    START,
-    configuration,
-    envelope,
-    keyed,
-    live,
-)
+from histories import CONFIGURATIONS, DAY, START, configuration, envelope, facts_in, keep, keyed, live
 
 from ingest import event as e
 from streams import fact as f
@@ -125,7 +117,7 @@ class Stage:
     def fold(self, state: dict[Key, bytes]) -> Batch:
         """The fold over this partition, as it is found in ``state``."""
         if self.topic == "events":
-            return Cases(state, self.partition, VERSIONS.__getitem__).batch
+            return Cases(state, self.partition, VERSIONS.__getitem__, self.cluster.partition_of_facts).batch
         return Told(Departments(state, self.cluster.partitions, VERSIONS.__getitem__), self.cluster.telling).batch
 
 
@@ -236,8 +228,9 @@ class Reader:
         self.held: dict[str, f.Fact] = {}
 
     def take(self, record: f.FactRecord) -> None:
-        if isinstance(record, f.Fact):
-            self.keep(record)
+        if isinstance(record, f.Facts):
+            for fact in record:
+                self.keep(fact)
         elif isinstance(record, f.WatermarkPassed):
             self.cluster.violations += [
                 f"a mark before its facts: {fact}" for fact in self.held.values() if self.owed(fact, record)
@@ -250,12 +243,11 @@ class Reader:
         return fact.source == mark.source and self.cluster.partition(fact.case_id) == mark.partition
 
     def keep(self, fact: f.Fact) -> None:
-        same = self.cluster.said.setdefault((fact.fact_id, fact.version), fact)
-        if same != fact:
-            self.cluster.violations.append(f"one version, two contents: {same} and {fact}")
-        known = self.held.get(fact.fact_id)
-        if known is None or fact.version > known.version:
-            self.held[fact.fact_id] = fact
+        if fact.outcome is not f.Outcome.retracted:  # what one record takes back another may say
+            same = self.cluster.said.setdefault((fact.fact_id, fact.version), fact)
+            if same != fact:
+                self.cluster.violations.append(f"one version, two contents: {same} and {fact}")
+        keep(self.held, fact)
 
 
 class Cluster:
@@ -281,6 +273,9 @@ class Cluster:
     # -- topics
     def partition(self, key: str) -> int:
         return crc32(key.encode()) % self.partitions
+
+    def partition_of_facts(self, department: str) -> int:
+        return crc32(department.encode()) % self.of_facts
 
     def places(self, output: Output) -> list[tuple[str, int]]:
         """Where a record goes; without an owner, everywhere."""
@@ -368,10 +363,12 @@ class Cluster:
     def kept(self) -> dict[str, f.Fact]:
         """What holds, by the state of ``departments``."""
         states = [stage.owner.state for stage in self.stages if stage.topic == "facts"]
-        rows = [
-            row for s in states for k, v in s.items() if len(k) == FACT_KEY and isinstance(row := f.decode(v), f.Fact)
-        ]
-        return live({row.fact_id: row for row in rows if row.outcome is not f.Outcome.retracted})
+        facts = facts_in(v for s in states for k, v in s.items() if len(k) == FACT_KEY)
+        standing = [fact for fact in facts if fact.outcome is not f.Outcome.retracted]
+        kept = {fact.fact_id: fact for fact in standing}
+        if len(kept) < len(standing):
+            self.violations.append("a fact is kept twice, in several records")
+        return live(kept)
 
 
 def read(record: bytes) -> e.Record | None:

@@ -10,13 +10,15 @@ import msgspec
 
 from ingest import event as e
 from sinks.store import Store
+from streams import fact as f
 from streams.cases import Cases
 from streams.clock import Context
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.fact import Fact, FactRecord, Outcome, decode, encode, record_key
+from streams.fact import Fact, Facts, Outcome, Timed, decode, record_key
 from streams.fold import fold_whole, resolve
 from streams.norms import NormsFile
+from streams.picture import facts as drawn
 from streams.row import payload_hash
 from streams.timeline import CHILD, MERGED, Kind, Moment, moment
 from streams.touch import LIFE, SKEW_US
@@ -124,6 +126,31 @@ def keyed(records: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, by
         yield offset, record_key(decode(raw)), raw
 
 
+def encode(record: f.FactRecord | Fact) -> bytes:
+    """A fact alone makes a record of one level."""
+    if isinstance(record, Fact):
+        shared = [getattr(record, name) for name in Timed.__struct_fields__]
+        record = Facts(*[*shared, (record.counterpart,), (record.level,), (record.department,)])
+    return f.encode(record)
+
+
+def facts_in(records: Iterable[bytes]) -> Iterator[Fact]:
+    for record in map(decode, records):
+        if isinstance(record, Facts):
+            yield from record
+
+
+def keep(held: dict[str, Fact], fact: Fact) -> None:
+    """The highest version stands, and of one version what is said against what is taken back."""
+    known = held.get(fact.fact_id)
+    if known is None or _standing(fact) > _standing(known):
+        held[fact.fact_id] = fact
+
+
+def _standing(fact: Fact) -> tuple[int, bool]:
+    return fact.version, fact.outcome is not Outcome.retracted
+
+
 def write(store: Store, facts: Iterable[Fact]) -> None:
     store.write_facts(list(map(encode, facts)))
 
@@ -224,7 +251,7 @@ class World:
                 said = said[: crash.randrange(len(said) + 1)]
             for output in said:
                 if output.topic == "facts":
-                    self.hold(decode(output.value))
+                    self.hold(output.value)
                 elif output.topic == "events":
                     self.log.append(output.value)
             changes = list(effects.changes.items())
@@ -240,13 +267,12 @@ class World:
             else:
                 self.done += len(records)
 
-    def hold(self, fact: FactRecord) -> None:
-        if isinstance(fact, Fact):
+    def hold(self, record: bytes) -> None:
+        for fact in facts_in([record]):
             known = self.held.get(fact.fact_id)
-            if known is not None and known.version == fact.version:
+            if known is not None and _standing(known) == _standing(fact):
                 assert known == fact, "equal versions mean equal content"
-            if known is None or fact.version > known.version:
-                self.held[fact.fact_id] = fact
+            keep(self.held, fact)
 
     def facts(self) -> dict[str, Fact]:
         """What holds now, without versions."""
@@ -260,9 +286,9 @@ class Overheard(World):
         self.said: list[bytes] = []
         super().__init__(configurations)
 
-    def hold(self, fact: FactRecord) -> None:
-        self.said.append(encode(fact))
-        super().hold(fact)
+    def hold(self, record: bytes) -> None:
+        self.said.append(record)
+        super().hold(record)
 
 
 def live(held: Mapping[str, Fact]) -> dict[str, Fact]:
@@ -302,8 +328,9 @@ def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> 
         moments = sorted((*in_order.get(case, ()), *foreign.get(case, {}).values()), key=lambda m: m.order)
         ctx = Context(config, case, now, 0)
         fold_whole(moments, ctx)
-        facts |= {f.fact_id: f for f in ctx.facts.facts().values() if f.outcome is not Outcome.retracted}
-    return facts
+        for fact in drawn(ctx.pictures):
+            keep(facts, fact)
+    return {id: fact for id, fact in facts.items() if fact.outcome is not Outcome.retracted}
 
 
 def differences(got: Mapping[str, Fact], wanted: Mapping[str, Fact | None]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 from cluster import VERSIONS, Cluster, Rules, Series, series_of
-from histories import DAY, HOUR, START, config_mark, delivered, differences, expected, history, keyed, watermark
+from histories import DAY, HOUR, START, config_mark, delivered, differences, encode, expected, history, keyed, watermark
 
 from ingest import event as e
 from streams import fact as f
@@ -182,8 +182,8 @@ def at_once(facts: Iterable[f.Fact], version: int, until: int) -> Iterator[i.Ind
     config = f.ConfigPassed(partition=0, version=version)
     end = f.WatermarkPassed(source="desk", partition=0, until=until)
     departments = Departments({}, 1, VERSIONS.__getitem__)
-    records: list[f.FactRecord] = [config, end, *facts]
-    departments.batch(keyed(enumerate(map(f.encode, records))))
+    records: list[f.FactRecord | f.Fact] = [config, end, *facts]
+    departments.batch(keyed(enumerate(map(encode, records))))
     return departments.indicators()
 
 

@@ -151,7 +151,8 @@ def test_a_fact_that_is_not_what_happened_is_shown_and_fails(demo: tuple[Path, S
     store = connect(f"chdb://{folder / 'store'}")
     sql = "fact_id = (SELECT min(fact_id) FROM crossdesk_public.facts WHERE measure = 'ping_pong')"
     store.execute(
-        "INSERT INTO crossdesk_public.facts_versions (* EXCEPT (fact_id, retracted)) SELECT * EXCEPT (fact_id, retracted)"
+        "INSERT INTO crossdesk_public.facts_versions (* EXCEPT (fact_id, retracted, standing))"
+        " SELECT * EXCEPT (fact_id, retracted, standing)"
         f" REPLACE (version + 1 AS version, business_us + 7 AS business_us) FROM crossdesk_public.facts_versions WHERE {sql}"
     )
     store.close()

@@ -581,13 +581,14 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
 WRITES = """
     import sys
     from sinks.clickhouse import connect
-    from streams.fact import Fact, encode
+    from streams.fact import Facts, encode
+    PLACE = {"counterparts": ("",), "levels": (0,), "departments": ("d",)}
     store = connect(f"chdb://{FOLDER}")
     store.migrate()
     print("open", flush=True)
     for batch in range(int(input()), 100_000):
         store.write_facts([
-            encode(Fact(version=n, case_id=f"z/{n}", measure="m", opener=bytes(16), level=0, department="d"))
+            encode(Facts(version=n, case_id=f"z/{n}", measure="m", opener=bytes(16), **PLACE))
             for n in range(batch * 500, batch * 500 + 500)
         ])
         print(batch, flush=True)
@@ -620,12 +621,13 @@ def test_what_was_acknowledged_survives_kill_9_and_repeated_batches_count_once(f
 
 MEASURES = """
     from sinks.clickhouse import connect
-    from streams.fact import Fact, encode
+    from streams.fact import Facts, encode
+    PLACE = {"counterparts": ("",), "levels": (0,), "departments": ("d",)}
     store = connect(f"chdb://{FOLDER}")
     store.migrate()
     for batch in range(30):
         store.write_facts([
-            encode(Fact(version=n, case_id=f"z/{n // 3}", measure="m", opener=n.to_bytes(16, "big"), level=0, department="d"))
+            encode(Facts(version=n, case_id=f"z/{n // 3}", measure="m", opener=n.to_bytes(16, "big"), **PLACE))
             for n in range(batch * 20_000, batch * 20_000 + 20_000)
         ])
         store.query("SELECT measure, count(), sum(business_us) FROM facts GROUP BY measure")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from histories import facts_in, keep
 
 from deploy import config_files
 from deploy.demo import EXAMPLE
@@ -19,9 +20,10 @@ from deploy.embedded import Embedded, Refused
 from deploy.log import Log, LogError, LogLocked
 from ingest import event as e
 from ingest.connectors.simulated import simulate
+from streams import fact
 from streams.cases import Cases
 from streams.configuration import Files
-from streams.fact import Fact, Outcome, decode, record_key
+from streams.fact import Fact, Outcome
 from streams.indicators import IndicatorValue
 
 RUN = Path(__file__).with_name("embedded_run.py")
@@ -99,8 +101,9 @@ def test_the_store_holds_what_the_core_alone_says(undisturbed: tuple[Facts, list
         for output in effects.outputs:
             if output.topic == "events":
                 log.append(output.value)
-            elif output.topic == "facts" and isinstance(fact := decode(output.value), Fact):
-                last[fact.fact_id] = fact
+            elif output.topic == "facts":
+                for fact in facts_in([output.value]):
+                    keep(last, fact)
     alone = {id: (str(f.outcome), f.business_us) for id, f in last.items() if f.outcome is not Outcome.retracted}
     assert {id: (row[0], row[5]) for id, row in undisturbed[0].items()} == alone
 
@@ -199,7 +202,8 @@ def test_a_fact_lies_under_its_key_and_a_mark_under_none() -> None:
     log = [e.encode(record) for record in (e.config_mark(1, e.instant(0)), *simulate(3, 3))]
     said = [o for o in Cases({}, 0, lambda _: configuration).batch(enumerate(log)).outputs if o.topic == "facts"]
     assert {len(output.key) for output in said} == {0, 31}
-    assert all(output.key == record_key(decode(output.value)) for output in said)
-    assert len({output.key for output in said if output.key}) == len(
-        {fact.fact_id for output in said if isinstance(fact := decode(output.value), Fact)}
-    )
+    decoded = [fact.decode(output.value) for output in said]
+    assert [output.key for output in said] == list(map(fact.record_key, decoded))
+    assert [output.value for output in said] == list(map(fact.encode, decoded)), "a record has one spelling"
+    places = {(f.case_id, f.measure, f.opener, f.levels, f.departments) for f in decoded if isinstance(f, fact.Facts)}
+    assert len({output.key for output in said if output.key}) == len(places)

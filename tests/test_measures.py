@@ -16,12 +16,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from histories import facts_in, keep
 
 from ingest import event as e
 from streams.cases import Cases
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.fact import Fact, Outcome, decode
+from streams.fact import Fact, Outcome
 from streams.measure import Measure
 from streams.measures import MEASURES
 from streams.norms import NormsFile
@@ -118,9 +119,8 @@ class Story:
         for key, value in effects.changes.items():
             if value is not None:
                 self.state[key] = value
-        for fact in (decode(output.value) for output in effects.outputs if output.topic == "facts"):
-            if isinstance(fact, Fact):
-                self.facts[fact.fact_id] = fact
+        for fact in facts_in(output.value for output in effects.outputs if output.topic == "facts"):
+            keep(self.facts, fact)
 
     def line(self, day: str, hour: int, minute: int, kind: str, what: str) -> datetime:
         at = MONDAY + timedelta(days=DAYS.index(day), hours=hour, minutes=minute)

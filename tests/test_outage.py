@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
-from histories import Overheard, config_mark, keyed, live
+from histories import Overheard, config_mark, facts_in, keyed, live
 
 from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate
@@ -87,7 +87,7 @@ class Followed:
         new = self.cases.said[first:]
         carry_out(self.departments.batch(keyed(enumerate(new, first))).changes, self.state)
         self.read += len(new)
-        return [fact for fact in map(decode, new) if isinstance(fact, Fact)]
+        return list(facts_in(new))
 
     def facts(self) -> dict[str, Fact]:
         return live(self.cases.held)

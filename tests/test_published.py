@@ -21,7 +21,7 @@ from sinks.store import CalendarTime, DepartmentDepth
 from streams.cases import Cases
 from streams.departments import Departments
 from streams.effects import carry_out
-from streams.fact import Fact, Outcome, WatermarkPassed, decode, encode
+from streams.fact import Fact, Facts, Outcome, WatermarkPassed, decode, encode
 from streams.indicators import INDICATORS, Aggregation
 
 MONDAY = 1_772_409_600_000_000  # 2 March 2026, 00:00 UTC
@@ -287,7 +287,7 @@ def test_a_published_hour_is_the_streams_window_at_its_end(
         departments.batch(keyed(enumerate(batch, done + n - 1)))
         state.update({k: v for k, v in departments.changes.items() if v is not None})
         departments.batch([(last + n, b"", mark)])
-        write(store, {f.fact_id: f for f in map(decode, batch) if isinstance(f, Fact)}.values())
+        store.write_facts([raw for raw in batch if isinstance(decode(raw), Facts)])
         done = last + 1
         assert departments.meta.as_of == end
         streamed |= {

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from histories import DAY, HOUR, Overheard, config_mark, envelope, keyed, watermark
+from histories import DAY, HOUR, Overheard, config_mark, encode, envelope, keyed, watermark
 from histories import START as MARCH
 
 from ingest import event as e
@@ -18,7 +18,7 @@ from ingest.simulation.company import TIDEWELL
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.departments import Departments
-from streams.fact import Fact, Outcome, WatermarkPassed, decode, encode
+from streams.fact import Fact, Outcome, WatermarkPassed, decode
 from streams.norms import NormsFile
 
 ((_day, GROUP, TAKER),) = TIDEWELL.moves

@@ -8,7 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from histories import CONFIGURATIONS, DAY, HOUR, MINUTE, START, Overheard, config_mark, history, keyed, watermark, write
+from histories import (
+    CONFIGURATIONS,
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    Overheard,
+    config_mark,
+    facts_in,
+    history,
+    keyed,
+    watermark,
+    write,
+)
 
 from deploy import config_files
 from deploy.calendar_time import write_hours_and_tree
@@ -23,7 +36,7 @@ from streams.clock import NEVER
 from streams.configuration import Configuration
 from streams.departments import Departments
 from streams.effects import carry_out
-from streams.fact import Fact, Outcome, decode
+from streams.fact import Fact, Facts, Outcome, decode
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
 SECOND = 1_000_000
@@ -74,14 +87,13 @@ class Both:
         self.state: dict[bytes, bytes] = {}
         self.departments = Departments(self.state, 1, lambda _: configuration)
         self.done = 0
-        starts = [f.since for f in map(decode, said) if isinstance(f, Fact) and f.calendar]
+        starts = [f.since for f in facts_in(said) if f.calendar]
         write_hours_and_tree(store, configuration, min(starts) - DAY, max(starts) + 60 * DAY)
 
     def go_to(self, offset: int) -> None:
         new = self.said[self.done : offset]
         carry_out(self.departments.batch(keyed(enumerate(new, self.done))).changes, self.state)
-        last = {fact.fact_id: fact for fact in map(decode, new) if isinstance(fact, Fact)}
-        write(self.store, last.values())
+        self.store.write_facts([raw for raw in new if isinstance(decode(raw), Facts)])
         self.done = max(self.done, offset)
 
     def compare(self) -> int:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import pytest
+from histories import facts_in, keep
 
 from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate, truth
@@ -23,7 +24,7 @@ from streams.cases import Cases
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.effects import carry_out
-from streams.fact import Fact, Outcome, decode
+from streams.fact import Fact, Outcome
 from streams.norms import NormsFile
 
 BATCH = 2000
@@ -67,8 +68,9 @@ class Folded:
         self.offset += len(records)
         carry_out(effects.changes, self.state)
         for output in effects.outputs:
-            if output.topic == "facts" and isinstance(fact := decode(output.value), Fact):
-                self.held[fact.fact_id] = fact
+            if output.topic == "facts":
+                for fact in facts_in([output.value]):
+                    keep(self.held, fact)
         return [output.value for output in effects.outputs if output.topic == "events"]
 
     def values(self) -> Iterator[Value]:

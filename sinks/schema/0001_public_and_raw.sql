@@ -34,11 +34,42 @@ CREATE TABLE IF NOT EXISTS crossdesk_public.facts_versions
     counts_at Nullable(DateTime64(6, 'UTC')) COMMENT 'when it enters a window; NULL: not determined yet',
     flags LowCardinality(String),
     version UInt64 COMMENT 'offset of the last event folded: the highest stands, equal ones are equal',
-    retracted UInt8 DEFAULT outcome = 'retracted'
+    retracted UInt8 DEFAULT outcome = 'retracted',
+    standing UInt64 DEFAULT version * 2 + (outcome != 'retracted')
+        COMMENT 'of one version, what is said stands against what is taken back: it goes on in another record'
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(standing)
 ORDER BY fact_id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- What is inserted: the records of the topic of facts, each with the facts of one clock at several levels.
+CREATE TABLE IF NOT EXISTS crossdesk_public.facts_records
+(
+    version UInt64,
+    outcome LowCardinality(String),
+    counts_at Nullable(DateTime64(6, 'UTC')),
+    stop Nullable(DateTime64(6, 'UTC')),
+    case_id String,
+    measure LowCardinality(String),
+    opener String,
+    start DateTime64(6, 'UTC'),
+    due Nullable(DateTime64(6, 'UTC')),
+    since DateTime64(6, 'UTC'),
+    calendar LowCardinality(String),
+    calendar_us Int64,
+    business_us Int64,
+    norm LowCardinality(String),
+    flags LowCardinality(String),
+    counterparts Array(String),
+    levels Array(UInt8),
+    departments Array(String)
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS crossdesk_public.facts_of_records TO crossdesk_public.facts_versions AS
+SELECT * EXCEPT (counterparts, levels, departments), counterpart, level, department
+FROM crossdesk_public.facts_records
+ARRAY JOIN counterparts AS counterpart, levels AS level, departments AS department;
 
 CREATE OR REPLACE VIEW crossdesk_public.facts AS
 SELECT

@@ -7,7 +7,6 @@ from msgspec import Struct
 from streams.clock import Context
 from streams.fact import Outcome
 from streams.measure import ENDINGS, Measure
-from streams.picture import Picture
 from streams.timeline import Case, Kind, Moment
 
 PARTIES = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
@@ -70,12 +69,15 @@ class Waiting(Measure):
         elif not self.changed(waits_for, case.owner, m, ctx):
             return
         self.book(m.time, ctx)
+        known = len(self.shares)
         self.active, self.since = self.place(waits_for, case.owner, since, ctx), since
+        which = {before, self.active} if before >= 0 else {self.active}
+        if self.active == known:
+            which |= self.split(waits_for, ctx)
         if (self.stop is None) != case.open:  # all of them stop, or go on
             self.stop = None if case.open else m.time
-            self.draw_shares(ctx, range(len(self.shares)))
-        else:
-            self.draw_shares(ctx, (before, self.active) if before >= 0 else (self.active,))
+            which = set(range(len(self.shares)))
+        self.draw_shares(ctx, sorted(which))
 
     def draw(self, ctx: Context, level: int) -> None:
         self.draw_shares(ctx, range(len(self.shares)))
@@ -109,24 +111,32 @@ class Waiting(Measure):
         self.shares = (*self.shares, Share(waits_for, department, at))
         return len(self.shares) - 1
 
+    def split(self, waits_for: str, ctx: Context) -> set[int]:
+        """While a party has one share, its levels are drawn together. From the second on each level is drawn on its own, for
+        departments may have a parent in common. Returns the shares of the party, all to be drawn.
+        """
+        parts = [i for i, share in enumerate(self.shares) if share.waits_for == waits_for]
+        if len(parts) == 2:
+            first = self.shares[parts[0]]
+            ctx.take_back(FACTS[waits_for], self.opener, -1, ctx.config.path(first.department, first.start))
+        return set(parts)
+
     def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
         """The facts, at every level, of the parties and departments that these shares belong to."""
-        of = ctx.config.path
-        touched = [self.shares[i] for i in which]
+        path, touched = ctx.config.path, [self.shares[i] for i in which]
         for waits_for in {share.waits_for: None for share in touched}:
             parts = [share for share in self.shares if share.waits_for == waits_for]
-            paths = [of(share.department, share.start) for share in parts]
+            paths = [path(share.department, share.start) for share in parts]
             if len(parts) == 1:
-                self.draw_sum(ctx, -1, parts[0].department, paths[0], parts)
+                self.draw_sum(ctx, -1, paths[0], parts)
                 continue
             for level in ctx.levels:
-                for label in {path[level]: None for path, share in zip(paths, parts, strict=True) if share in touched}:
-                    own = [share for path, share in zip(paths, parts, strict=True) if path[level] == label]
-                    self.draw_sum(ctx, level, label, of(own[0].department, own[0].start), own)
+                of = {labels[level]: labels for labels, share in zip(paths, parts, strict=True) if share in touched}
+                for label, departments in of.items():
+                    own = [share for labels, share in zip(paths, parts, strict=True) if labels[level] == label]
+                    self.draw_sum(ctx, level, departments, own)
 
-    def draw_sum(
-        self, ctx: Context, level: int, label: str, departments: tuple[str, ...], parts: Sequence[Share]
-    ) -> None:
+    def draw_sum(self, ctx: Context, level: int, departments: tuple[str, ...], parts: Sequence[Share]) -> None:
         """The fact of one party, of ``departments`` at one level or (-1) at all: the sum of ``parts``."""
         active, stop = self.shares[self.active], self.stop
         first, waited, worked, runs = parts[0], 0, 0, False
@@ -155,6 +165,4 @@ class Waiting(Measure):
             "",
             "",
         )
-        beneficiaries = ctx.config.path(self.beneficiary, start)
-        levels = ctx.levels if level < 0 else (level,)
-        ctx.facts.put((measure, opener, level, label), Picture(ctx.version, shared, levels, departments, beneficiaries))
+        ctx.put(shared, level, departments, ctx.config.path(self.beneficiary, start))

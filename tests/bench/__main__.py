@@ -30,7 +30,7 @@ PARTS = {
     "cases: facts and state out": ("streams/touch.py", "close"),
     "cases: events from bytes": ("ingest/event.py", "decode"),
     "cases: late, corrected, merged": ("streams/touch.py", "change"),
-    "cases: watermarks": ("streams/cases.py", "_mark"),
+    "cases: watermarks": ("streams/touch.py", "pass_time"),
 }
 """What the profile calls a part: all that happens in one function. Steps also happen in what is folded anew."""
 

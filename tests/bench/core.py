@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bench.load import Load
@@ -14,6 +14,7 @@ from streams.cases import Cases
 from streams.configuration import Configuration
 from streams.departments import Departments
 from streams.effects import carry_out
+from streams.fact import Facts, decode
 
 
 class Run(NamedTuple):
@@ -30,6 +31,11 @@ def live(state: Mapping[str, bytes]) -> int:
     return sum("\x00" not in key for key in state)
 
 
+def facts_among(records: Iterable[bytes]) -> int:
+    """How many: a record holds one for each level of the tree."""
+    return sum(len(r.levels) for r in map(decode, records) if isinstance(r, Facts))
+
+
 def run(work: Load, configuration: Configuration) -> Run:
     """Events to facts to windows, from encoded bytes."""
     gc.collect()
@@ -38,17 +44,18 @@ def run(work: Load, configuration: Configuration) -> Run:
     cases = Cases(state, 0, lambda _: configuration)
     departments = Departments(windows, 1, lambda _: configuration)
     in_cases = in_departments = 0.0
-    facts = 0
+    facts = records = 0
     for batch in work.batches:
         began = time.perf_counter()
         effects = cases.batch(batch)
         carry_out(effects.changes, state)
         between = time.perf_counter()
-        said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, facts) if o.topic == "facts"]
+        said = [(n, o.key, o.value) for n, o in enumerate(effects.outputs, records) if o.topic == "facts"]
         carry_out(departments.batch(said).changes, windows)
-        facts += len(said)
+        records += len(said)
         in_cases += between - began
         in_departments += time.perf_counter() - between
+        facts += facts_among(value for _, _, value in said)
     return Run(in_cases, in_departments, facts, live(state))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from bench.core import live
+from bench.core import facts_among, live
 from bench.load import Batch
 
 from deploy import config_files
@@ -18,6 +18,10 @@ from streams.cases import Cases
 from streams.configuration import Configuration
 from streams.departments import Departments
 from streams.effects import carry_out
+
+
+FACT_KEY = 31
+"""The length of a key under which the windows keep facts."""
 
 
 class Footprint(NamedTuple):
@@ -49,7 +53,8 @@ def of_cases(events: Path, _: Path) -> Footprint:
 
 def of_facts(facts: Path, _: Path) -> Footprint:
     windows: dict[bytes, bytes] = {}
-    return Footprint(growth(Departments(windows, 1, configuration), windows, facts), len(windows))
+    grown = growth(Departments(windows, 1, configuration), windows, facts)
+    return Footprint(grown, facts_among(value for key, value in windows.items() if len(key) == FACT_KEY))
 
 
 def growth(fold: Any, state: dict[Any, bytes], records: Path) -> int:
