@@ -19,7 +19,6 @@ from streams.configuration import Configuration
 from streams.departments import Departments
 from streams.effects import carry_out
 
-
 FACT_KEY = 31
 """The length of a key under which the windows keep facts."""
 
