@@ -23,11 +23,9 @@ class Output(Struct, frozen=True, gc=False):
 
 def carry_out(changes: Mapping[K, bytes | None], state: MutableMapping[K, bytes]) -> None:
     """Make ``changes`` (None: deleted) of a state that lies in memory."""
-    for key, value in changes.items():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
+    state.update(changes)  # type: ignore[arg-type]  # a moment later no longer None
+    for key in [key for key, value in changes.items() if value is None]:
+        del state[key]
 
 
 class Effects(NamedTuple):

@@ -59,8 +59,11 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
     drawn: Iterable[tuple[Key, Picture]] = pictures.items()
     if any(map(retracted, pictures.values())):
         drawn = sorted(drawn, key=_standing)
+    version, begins = -1, b""
     for (measure, opener, levels, departments), picture in drawn:
-        shared = beginning(picture.version) + _encode(picture.shared)[1:]
+        if picture.version != version:
+            version, begins = picture.version, beginning(picture.version)
+        shared = begins + _encode(picture.shared)[1:]
         for owner, place, end in _places(measure, levels, departments, picture.counterparts, partition):
             key = opener + place + case
             said[key] = Output("facts", owner, shared + end, key)
