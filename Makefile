@@ -50,7 +50,8 @@ clean: ## remove what make made: .venv and the caches
 
 # -- set-up
 
-PYTHONS = $(PYTHON) python3 python3.13 python3.12 python3.11
+# What a distribution ships is built with all optimisations; what version managers compile often is not, and a tenth slower.
+PYTHONS = $(PYTHON) /usr/bin/python3 python3 python3.13 python3.12 python3.11
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

@@ -14,6 +14,7 @@ from msgspec import Struct
 from deploy.log import Log
 from deploy.words import duration, instant, visible
 from ingest import event as e
+from streams import kinds
 from streams.cases import META, Meta
 from streams.clock import Clock, Context
 from streams.configuration import Configuration
@@ -22,7 +23,7 @@ from streams.fold import fold_whole
 from streams.measures.waiting import Share
 from streams.picture import facts as drawn
 from streams.row import Taken, foreign_moments, payload_hash
-from streams.timeline import ACTORS, OWN, Kind, Moment, moment
+from streams.timeline import ACTORS, OWN, Moment, moment
 from streams.touch import SKEW_US
 
 
@@ -171,7 +172,7 @@ def moments_of(records: Sequence[bytes], now: int) -> list[Moment]:
 def _happened(m: Moment) -> Happened:
     told = f"of case {m.origin}" if m.relation != OWN else ""
     note = " · ".join(x for x in (m.group, m.text, m.extra, told) if x)
-    return Happened(m.time, Kind(m.kind).name, str(ACTORS[m.actor]), note, m.id.hex())
+    return Happened(m.time, kinds.NAMES[m.kind], str(ACTORS[m.actor]), note, m.id.hex())
 
 
 def _explained(fact: Fact, ctx: _Recording, now: int, events: Mapping[int, list[str]]) -> Explained:

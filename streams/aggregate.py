@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.fact import Outcome, Timed
+from streams.fact import DONE, MET, MISSED, Outcome, Timed
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 from streams.statistics import Survival, wilson
 
@@ -33,7 +33,7 @@ LONGEST_FIRST = sorted(WINDOWS.items(), key=lambda window: -window[1])
 
 def determined(fact: Timed) -> bool:
     outcome = fact.outcome
-    return outcome is Outcome.met or outcome is Outcome.missed or outcome is Outcome.done
+    return outcome is MET or outcome is MISSED or outcome is DONE
 
 
 class Group:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from streams.fact import UNOWNED, Outcome
+from streams.fact import CANCELLED, DONE, MET, MISSED, PAUSED, RETRACTED, RUNNING, UNOWNED, Outcome
 from streams.hours import Target, due_after, parse_target, used
 from streams.picture import Key, Picture, Shared
 
@@ -53,18 +53,18 @@ class Clock(Struct, array_like=True, gc=False):
         """The outcome at watermark ``now`` and the instant at which it counts."""
         stop, due = self.stop, self.due
         if self.cancelled:
-            return Outcome.cancelled, stop
+            return CANCELLED, stop
         if self.follow_up:
             if stop is not None and due is not None and stop <= due:
-                return Outcome.missed, due
-            return (Outcome.met, due) if due is not None and now >= due else (Outcome.running, None)
+                return MISSED, due
+            return (MET, due) if due is not None and now >= due else (RUNNING, None)
         if due is not None:
             if stop is not None and stop <= due:
-                return Outcome.met, stop
-            return (Outcome.missed, due) if now >= due else (Outcome.running, None)
+                return MET, stop
+            return (MISSED, due) if now >= due else (RUNNING, None)
         if stop is not None:
-            return Outcome.done, stop
-        return (Outcome.running if self.calendar else Outcome.paused), None
+            return DONE, stop
+        return (RUNNING if self.calendar else PAUSED), None
 
     @property
     def settled(self) -> bool:
@@ -143,7 +143,7 @@ class Context:
 
     def change_calendar(self, clock: Clock, department: str, at: int) -> None:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""
-        if clock.calendar:
+        if clock.calendar and at != clock.since:  # who opens a case often routes it in the same instant
             self.ran(clock, clock.since, at, clock.calendar)
             clock.worked += self.config.calendar(clock.calendar).worked(clock.since, at)
         clock.since, clock.calendar = at, department
@@ -168,7 +168,7 @@ class Context:
         """
         outcome, counts_at = clock.outcome(self.now)
         stop, due = clock.stop, clock.due
-        clock.judged = outcome is not Outcome.running and outcome is not Outcome.paused
+        clock.judged = outcome is not RUNNING and outcome is not PAUSED
         if due is not None and not clock.judged and due < self.wake:
             self.wake = due
         if stop is None and clock.department == UNOWNED and measure != "orphan":
@@ -224,5 +224,5 @@ class Context:
 
     def retraction(self, key: Key) -> Picture:
         measure, opener, levels, _ = key
-        shared = (Outcome.retracted, None, None, self.case_id, measure, opener, 0, None, 0, "", 0, 0, "", "")
+        shared = (RETRACTED, None, None, self.case_id, measure, opener, 0, None, 0, "", 0, 0, "", "")
         return Picture(self.version, shared, ("",) * len(levels))

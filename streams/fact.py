@@ -36,11 +36,15 @@ class Outcome(StrEnum):
     retracted = "retracted"
 
 
+RUNNING, PAUSED, MET, MISSED, DONE, CANCELLED, RETRACTED = Outcome
+"""For who asks often: looking up a member of an enum takes five times as long."""
+
+
 def goes_on(outcome: Outcome, stop: int | None) -> bool:
     """Whether a fact goes on at the watermark. A follow-up that held (``met``, no ``stop``) does not."""
-    if stop is None and outcome is Outcome.missed:
+    if stop is None and outcome is MISSED:
         return True
-    return outcome is Outcome.running or outcome is Outcome.paused
+    return outcome is RUNNING or outcome is PAUSED
 
 
 class Timed(Struct, array_like=True, gc=False, frozen=True):

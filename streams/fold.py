@@ -13,16 +13,17 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from streams import kinds
 from streams.clock import FAR, Clock, Context
 from streams.fact import Outcome
 from streams.measures import MEASURES
 from streams.picture import Key, Picture, retracted
-from streams.timeline import CHILD, FIRST, HUMAN, Case, Kind, Moment, Order, advance
+from streams.timeline import CHILD, FIRST, HUMAN, Case, Moment, Order, advance
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 STUB_AFTER = 35 * DAY
-STRUCTURAL = frozenset((Kind.merged, Kind.unmerged, Kind.deleted, Kind.restored, Kind.corrected, Kind.excluded))
+STRUCTURAL = frozenset((kinds.merged, kinds.unmerged, kinds.deleted, kinds.restored, kinds.corrected, kinds.excluded))
 
 
 def _states(name: str, per_level: bool) -> type[Struct]:
@@ -35,8 +36,12 @@ WholeStates = _states("WholeStates", per_level=False)
 LevelStates = _states("LevelStates", per_level=True)
 _WHOLE_NAMES = tuple(m.name for m in MEASURES if not m.per_level)
 _LEVEL_NAMES = tuple(m.name for m in MEASURES if m.per_level)
-_WHOLE: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in Kind}
-_LEVEL: dict[int, tuple[str, ...]] = {k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in Kind}
+_WHOLE: dict[int, tuple[str, ...]] = {
+    k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in kinds.NAMES
+}
+_LEVEL: dict[int, tuple[str, ...]] = {
+    k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in kinds.NAMES
+}
 
 FORMAT = int.from_bytes(
     hashlib.blake2b(
@@ -90,8 +95,8 @@ def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
 def _step_foreign(head: Head, m: Moment, ctx: Context) -> None:
     """A child tells only that it is open; a merged case lends its request and its replies."""
     if m.relation == CHILD:
-        _step(head, m, Kind.child_linked, ctx)
-    elif head.case.opener and m.kind in (Kind.replied, Kind.asked_requester):
+        _step(head, m, kinds.child_linked, ctx)
+    elif head.case.opener and m.kind in (kinds.replied, kinds.asked_requester):
         _step(head, m, m.kind, ctx)
     else:
         advance(head.case, m, ctx.config, ctx.source)
@@ -101,8 +106,8 @@ def reorganise(head: Head, ctx: Context, until: int) -> None:
     """Take the moves of the owner's group, up to ``until``, as moments of their own: they split stints, and nobody handed over."""
     while (at := head.case.split_at) is not None and at <= until:
         id = hashlib.blake2b(b"%d" % at, key=head.case.opener, digest_size=16).digest()
-        m = Moment(at, -1, id, Kind.reorganised, 0)
-        _step(head, m, Kind.reorganised, ctx)
+        m = Moment(at, -1, id, kinds.reorganised, 0)
+        _step(head, m, kinds.reorganised, ctx)
         head.last = m.order
 
 
@@ -175,22 +180,22 @@ def resolve(moments: Sequence[Moment]) -> tuple[list[Moment], Standing]:
     """
     void: dict[bytes, int] = {}
     for m in moments:
-        if m.kind == Kind.corrected and not m.relation and m.id not in void:
+        if m.kind == kinds.corrected and not m.relation and m.id not in void:
             void[corrects(m)] = m.at
     kept: list[Moment] = []
     merged = deleted = excluded = None
     for m in sorted((_moved(m, void) for m in moments if void.get(m.id) != 0), key=lambda m: m.order):
         kind = m.kind if not m.relation else -1
-        if kind == Kind.merged:
+        if kind == kinds.merged:
             merged = m
-        elif kind == Kind.unmerged:
+        elif kind == kinds.unmerged:
             merged = None
-        elif kind == Kind.deleted:
+        elif kind == kinds.deleted:
             deleted = m
-        elif kind == Kind.restored:
-            kept = [k for k in kept if k.kind != Kind.deleted or k.relation]
+        elif kind == kinds.restored:
+            kept = [k for k in kept if k.kind != kinds.deleted or k.relation]
             deleted = None
-        elif kind == Kind.excluded:
+        elif kind == kinds.excluded:
             excluded = m if m.extra else None
         kept.append(m)
     if merged is not None:
@@ -212,8 +217,8 @@ def _moved(m: Moment, void: dict[bytes, int]) -> Moment:
 
 
 def _spam(moments: Iterable[Moment], deleted: Moment) -> bool:
-    created = next((m for m in moments if m.kind == Kind.created and not m.relation), None)
-    answered = any(m.kind in (Kind.replied, Kind.asked_requester, Kind.solved) and m.actor == HUMAN for m in moments)
+    created = next((m for m in moments if m.kind == kinds.created and not m.relation), None)
+    answered = any(m.kind in (kinds.replied, kinds.asked_requester, kinds.solved) and m.actor == HUMAN for m in moments)
     return created is not None and deleted.time - created.time <= HOUR and not answered
 
 
@@ -237,7 +242,7 @@ def fold_whole(moments: Sequence[Moment], ctx: Context) -> tuple[Head, Standing]
 
 def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Standing) -> None:
     """The case counts nowhere: one fact of who had it then says why, so that the share of exclusions can be shown."""
-    routed = [m.group for m in moments if m.kind == Kind.routed and not m.relation and m.time <= standing.since]
+    routed = [m.group for m in moments if m.kind == kinds.routed and not m.relation and m.time <= standing.since]
     owner = ctx.config.department(ctx.source, routed[-1] if routed else "", standing.since)
     ctx.pictures.clear()
     path = ctx.config.path(owner, standing.since)

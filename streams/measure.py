@@ -11,10 +11,11 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from streams import kinds
 from streams.clock import Clock, Context
-from streams.timeline import Case, Kind, Moment
+from streams.timeline import Case, Moment
 
-ENDINGS = (Kind.solved, Kind.closed, Kind.deleted)
+ENDINGS = (kinds.solved, kinds.closed, kinds.deleted)
 
 
 class Measure(Struct, array_like=True, gc=False):
@@ -24,7 +25,7 @@ class Measure(Struct, array_like=True, gc=False):
     """
 
     name: ClassVar[str]
-    on: ClassVar[tuple[Kind, ...]]
+    on: ClassVar[tuple[int, ...]]
     per_level: ClassVar[bool] = False
 
     clock: Clock | None = None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.effects import Output
-from streams.fact import Fact, Outcome, beginning, case_key, place_key
+from streams.fact import RETRACTED, Fact, Outcome, beginning, case_key, place_key
 
 Key = tuple[str, bytes, tuple[int, ...], tuple[str, ...]]
 """Measure, opener, levels, departments."""
@@ -40,7 +40,7 @@ class Picture(Struct, gc=False, frozen=True):
 
 
 def retracted(picture: Picture) -> bool:
-    return picture.shared[0] is Outcome.retracted
+    return picture.shared[0] is RETRACTED
 
 
 def facts(pictures: Mapping[Key, Picture]) -> Iterable[Fact]:

@@ -7,46 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import IntEnum
 from typing import Any, Final, Protocol
 
 from msgspec import UNSET, Struct
 
 from ingest import event as e
+from streams import kinds
 from streams.fact import UNMAPPED, UNOWNED
-
-
-class Kind(IntEnum):
-    """What a moment is. The numbers are stored: append, never renumber. The last is not an event of the log."""
-
-    created = 0
-    classified = 1
-    routed = 2
-    claimed = 3
-    replied = 4
-    noted = 5
-    bot_replied = 6
-    asked_requester = 7
-    requester_replied = 8
-    paused = 9
-    resumed = 10
-    promised = 11
-    promise_accepted = 12
-    delivered = 13
-    need_by = 14
-    solved = 15
-    reopened = 16
-    closed = 17
-    merged = 18
-    unmerged = 19
-    child_linked = 20
-    deleted = 21
-    restored = 22
-    corrected = 23
-    excluded = 24
-    thanked = 25
-    reorganised = 26
-
 
 ACTORS: Final = tuple(e.Actor)
 HUMAN: Final = ACTORS.index(e.Actor.provider_human)
@@ -98,33 +65,33 @@ def _in_the_name_of(data: e.ActedData | e.ThankedData) -> Details:
     return ("", data.group, "", "", 0)
 
 
-_DETAILS: Final[dict[type, tuple[Kind, Callable[[Any], Details]]]] = {
-    e.Created: (Kind.created, lambda d: (d.requester, d.requester_group, d.service, d.priority, 0)),
-    e.Classified: (Kind.classified, lambda d: ("", "", d.service, d.priority, 0)),
-    e.Routed: (Kind.routed, lambda d: ("", d.group, d.reason, "", 0)),
-    e.Claimed: (Kind.claimed, _in_the_name_of),
-    e.Replied: (Kind.replied, _in_the_name_of),
-    e.Noted: (Kind.noted, _in_the_name_of),
-    e.BotReplied: (Kind.bot_replied, _in_the_name_of),
-    e.AskedRequester: (Kind.asked_requester, _in_the_name_of),
-    e.RequesterReplied: (Kind.requester_replied, _plain),
-    e.Paused: (Kind.paused, lambda d: ("", "", d.owner.value, d.reason, 0)),
-    e.Resumed: (Kind.resumed, _plain),
-    e.Promised: (Kind.promised, lambda d: ("", "", d.promise, "", microseconds(d.due))),
-    e.PromiseAccepted: (Kind.promise_accepted, lambda d: ("", "", d.promise, "", 0)),
-    e.Delivered: (Kind.delivered, lambda d: ("", "", d.promise, "", 0)),
-    e.NeedBy: (Kind.need_by, lambda d: ("", "", "", "", microseconds(d.due))),
-    e.Solved: (Kind.solved, _in_the_name_of),
-    e.Reopened: (Kind.reopened, _plain),
-    e.Closed: (Kind.closed, _plain),
-    e.Merged: (Kind.merged, lambda d: ("", "", d.into, "", 0)),
-    e.Unmerged: (Kind.unmerged, _plain),
-    e.ChildLinked: (Kind.child_linked, lambda d: ("", "", d.parent, "", 0)),
-    e.Deleted: (Kind.deleted, _plain),
-    e.Restored: (Kind.restored, _plain),
-    e.Corrected: (Kind.corrected, lambda d: ("", "", d.supersedes, "", 0 if d.at is UNSET else microseconds(d.at))),
-    e.Excluded: (Kind.excluded, lambda d: ("", "", d.reason, "" if d.reverted else "excluded", 0)),
-    e.Thanked: (Kind.thanked, lambda d: ("", d.group, "speed" if d.for_speed else "", "", 0)),
+_DETAILS: Final[dict[type, tuple[int, Callable[[Any], Details]]]] = {
+    e.Created: (kinds.created, lambda d: (d.requester, d.requester_group, d.service, d.priority, 0)),
+    e.Classified: (kinds.classified, lambda d: ("", "", d.service, d.priority, 0)),
+    e.Routed: (kinds.routed, lambda d: ("", d.group, d.reason, "", 0)),
+    e.Claimed: (kinds.claimed, _in_the_name_of),
+    e.Replied: (kinds.replied, _in_the_name_of),
+    e.Noted: (kinds.noted, _in_the_name_of),
+    e.BotReplied: (kinds.bot_replied, _in_the_name_of),
+    e.AskedRequester: (kinds.asked_requester, _in_the_name_of),
+    e.RequesterReplied: (kinds.requester_replied, _plain),
+    e.Paused: (kinds.paused, lambda d: ("", "", d.owner.value, d.reason, 0)),
+    e.Resumed: (kinds.resumed, _plain),
+    e.Promised: (kinds.promised, lambda d: ("", "", d.promise, "", microseconds(d.due))),
+    e.PromiseAccepted: (kinds.promise_accepted, lambda d: ("", "", d.promise, "", 0)),
+    e.Delivered: (kinds.delivered, lambda d: ("", "", d.promise, "", 0)),
+    e.NeedBy: (kinds.need_by, lambda d: ("", "", "", "", microseconds(d.due))),
+    e.Solved: (kinds.solved, _in_the_name_of),
+    e.Reopened: (kinds.reopened, _plain),
+    e.Closed: (kinds.closed, _plain),
+    e.Merged: (kinds.merged, lambda d: ("", "", d.into, "", 0)),
+    e.Unmerged: (kinds.unmerged, _plain),
+    e.ChildLinked: (kinds.child_linked, lambda d: ("", "", d.parent, "", 0)),
+    e.Deleted: (kinds.deleted, _plain),
+    e.Restored: (kinds.restored, _plain),
+    e.Corrected: (kinds.corrected, lambda d: ("", "", d.supersedes, "", 0 if d.at is UNSET else microseconds(d.at))),
+    e.Excluded: (kinds.excluded, lambda d: ("", "", d.reason, "" if d.reverted else "excluded", 0)),
+    e.Thanked: (kinds.thanked, lambda d: ("", d.group, "speed" if d.for_speed else "", "", 0)),
 }
 _ACTOR_INDEX: Final = {actor: i for i, actor in enumerate(ACTORS)}
 
@@ -137,7 +104,7 @@ def moment(event: e.CaseEvent) -> Moment:
         round(event.time.timestamp() * 1_000_000),
         event.sequence,
         bytes.fromhex(event.id.replace("-", "")),
-        kind.value,
+        kind,
         _ACTOR_INDEX[event.actor],
         who or event.who,
         group,
@@ -205,12 +172,12 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
         _advance_foreign(case, m)
         return
     kind = m.kind
-    if kind == Kind.routed or kind == Kind.reorganised:
-        if kind == Kind.routed:
+    if kind == kinds.routed or kind == kinds.reorganised:
+        if kind == kinds.routed:
             case.group = m.group
         case.owner = org.department(source, case.group, m.time)
         case.split_at = org.next_change(source, case.group, m.time) if case.group else None
-    elif kind == Kind.created:
+    elif kind == kinds.created:
         if case.opener:
             return
         case.asked = m.time if case.asked is None else min(case.asked, m.time)
@@ -218,30 +185,30 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
         case.on_behalf = m.actor == HUMAN
         case.service, case.priority = m.text, m.extra
         case.beneficiary = (org.person(m.who, m.time) if m.who else "") or org.unit(source, m.group, m.time) or UNMAPPED
-    elif kind == Kind.classified:
+    elif kind == kinds.classified:
         case.service, case.priority = m.text or case.service, m.extra or case.priority
-    elif kind == Kind.paused:
+    elif kind == kinds.paused:
         if case.open:
             case.pause, case.pause_reason = m.text, m.extra
-    elif kind == Kind.resumed:
+    elif kind == kinds.resumed:
         case.pause = case.pause_reason = ""
-    elif kind == Kind.solved or kind == Kind.closed or kind == Kind.deleted:
+    elif kind == kinds.solved or kind == kinds.closed or kind == kinds.deleted:
         if case.open:
             case.open, case.ended = False, m.time
         case.pause = case.pause_reason = ""
-    elif kind == Kind.reopened and case.opener:
+    elif kind == kinds.reopened and case.opener:
         case.open, case.ended = True, None
 
 
 def _advance_foreign(case: Case, m: Moment) -> None:
     """A merged case lends its earliest request and its replies; a child, that it is open."""
     if m.relation == CHILD:
-        if m.kind in (Kind.created, Kind.reopened) and m.origin not in case.children:
+        if m.kind in (kinds.created, kinds.reopened) and m.origin not in case.children:
             case.children = [*case.children, m.origin]
-        elif m.kind in (Kind.solved, Kind.closed, Kind.deleted) and m.origin in case.children:
+        elif m.kind in (kinds.solved, kinds.closed, kinds.deleted) and m.origin in case.children:
             case.children = [c for c in case.children if c != m.origin]
     elif not case.opener:
-        if m.kind == Kind.created:
+        if m.kind == kinds.created:
             case.asked = m.time if case.asked is None else min(case.asked, m.time)
-        elif m.kind in (Kind.replied, Kind.asked_requester) and m.actor == HUMAN and case.answered_early is None:
+        elif m.kind in (kinds.replied, kinds.asked_requester) and m.actor == HUMAN and case.answered_early is None:
             case.answered_early = m.time

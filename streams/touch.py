@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Raw
 
 from ingest import event as e
+from streams import kinds
 from streams.clock import FAR, NEVER, Context
 from streams.fold import (
     FORMAT,
@@ -35,13 +36,13 @@ from streams.fold import (
 from streams.history import NIL, TAIL, History, head_of
 from streams.picture import Key, Picture, records
 from streams.row import Row, Stub, Taken, decode_row, decode_stub, encode, foreign_moments, payload_hash, same_meaning
-from streams.timeline import Kind, Moment, moment
+from streams.timeline import Moment, moment
 
 if TYPE_CHECKING:
     from streams.cases import Cases
 
 SKEW_US = 5 * 60 * 1_000_000
-LIFE = (Kind.created, Kind.reopened, Kind.solved, Kind.closed, Kind.deleted)
+LIFE = (kinds.created, kinds.reopened, kinds.solved, kinds.closed, kinds.deleted)
 
 
 class Passed(NamedTuple):
@@ -171,13 +172,13 @@ class Touch:
             self.change(lambda moments: [*moments, m], offset)
         else:
             self.insert(m, offset)
-        if m.kind == Kind.child_linked:
+        if m.kind == kinds.child_linked:
             row.child = True
 
     def voided(self, m: Moment) -> bool:
         """A correction came before what it corrects."""
         return self.row.structural and any(
-            k.kind == Kind.corrected and not k.relation and corrects(k) == m.id for k in self.history.load()[1]
+            k.kind == kinds.corrected and not k.relation and corrects(k) == m.id for k in self.history.load()[1]
         )
 
     def append(self, m: Moment, offset: int) -> None:
@@ -302,7 +303,7 @@ class Touch:
             return
         own, standing = resolve([m for m in self.history.load()[1] if not m.relation])
         wanted: dict[str, tuple[e.Entry, ...]] = {}
-        links = [m for m in own if m.kind == Kind.child_linked]
+        links = [m for m in own if m.kind == kinds.child_linked]
         if links and not standing.reason:
             speaks = [m for m in own if m.kind in LIFE]
             wanted[self.beside(links[-1].text)] = (e.Entry((self.case_id,), True, tuple(map(encode, speaks))),)
@@ -355,7 +356,7 @@ class Touch:
                 m = moment(stored)
                 own[m.id] = min((k for k in (m, own.get(m.id)) if k is not None), key=payload_hash)
         row.structural = any(m.kind in STRUCTURAL for m in own.values())
-        row.child = any(m.kind == Kind.child_linked for m in own.values())
+        row.child = any(m.kind == kinds.child_linked for m in own.values())
         self.change_to([*own.values(), *self.foreign()], offset)
 
     # -- the end
@@ -377,7 +378,8 @@ class Touch:
         self.cases.put(
             self.case_id, b"".join((encode(row), b""))
         )  # a copy: an encoder leaves up to half as much behind free
-        self.cases.drop(self.history.obsolete)
+        if self.history.obsolete:
+            self.cases.drop(self.history.obsolete)
 
 
 def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:

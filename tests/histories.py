@@ -11,6 +11,7 @@ import msgspec
 from ingest import event as e
 from sinks.store import Store
 from streams import fact as f
+from streams import kinds
 from streams.cases import Cases
 from streams.clock import Context
 from streams.company import CompanyFile
@@ -20,7 +21,7 @@ from streams.fold import fold_whole, resolve
 from streams.norms import NormsFile
 from streams.picture import facts as drawn
 from streams.row import payload_hash
-from streams.timeline import CHILD, MERGED, Kind, Moment, moment
+from streams.timeline import CHILD, MERGED, Moment, moment
 from streams.touch import LIFE, SKEW_US
 
 MINUTE = 60_000_000
@@ -320,7 +321,7 @@ def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> 
     for case, ms in in_order.items():
         kept, standing = resolve(ms)
         tell(into.get(case, ""), kept, MERGED, case, {case})
-        parents = [f"desk/{m.text}" for m in kept if m.kind == Kind.child_linked]
+        parents = [f"desk/{m.text}" for m in kept if m.kind == kinds.child_linked]
         if parents and not standing.reason:
             tell(parents[-1], [m for m in kept if m.kind in LIFE], CHILD, case, {case})
     facts: dict[str, Fact] = {}

@@ -1,12 +1,13 @@
 """Acceptance of hand-overs (METRICS 2.9)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+from streams.timeline import HUMAN, Case, Moment, actor_department
 
 ACTS = frozenset(
-    (Kind.claimed, Kind.replied, Kind.noted, Kind.asked_requester, Kind.promised, Kind.paused, Kind.delivered)
+    (kinds.claimed, kinds.replied, kinds.noted, kinds.asked_requester, kinds.promised, kinds.paused, kinds.delivered)
 )
 
 
@@ -27,7 +28,7 @@ class Acceptance(Measure):
     """
 
     name = "acceptance"
-    on = (Kind.routed, Kind.reorganised, *sorted(ACTS), *ENDINGS)
+    on = (kinds.routed, kinds.reorganised, *sorted(ACTS), *ENDINGS)
     per_level = True
 
     label: str = ""
@@ -35,10 +36,10 @@ class Acceptance(Measure):
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.routed:
+        if kind == kinds.routed:
             if case.owner != UNOWNED:
                 self.routed(m, case, ctx, level)
-        elif kind == Kind.reorganised:
+        elif kind == kinds.reorganised:
             if case.owner != UNOWNED:
                 self.label, self.holder = ctx.config.path(case.owner, m.time)[level], case.owner
         elif self.clock is None:
@@ -49,7 +50,7 @@ class Acceptance(Measure):
             self.give_up(ctx, m.time, level)
 
     def acts(self, m: Moment, was: Case, ctx: Context, level: int) -> bool:
-        if m.kind == Kind.closed or m.kind == Kind.deleted:
+        if m.kind == kinds.closed or m.kind == kinds.deleted:
             return False
         department = actor_department(ctx.config, ctx.source, was, m)
         return ctx.config.path(department, m.time)[level] == self.label

@@ -1,8 +1,9 @@
 """First resolution (METRICS 2.6)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+from streams.timeline import HUMAN, Case, Moment, actor_department
 
 
 class FirstResolution(Measure):
@@ -20,18 +21,18 @@ class FirstResolution(Measure):
     """
 
     name = "first_resolution"
-    on = (Kind.created, Kind.routed, Kind.reorganised, *ENDINGS)
+    on = (kinds.created, kinds.routed, kinds.reorganised, *ENDINGS)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.created:
+        if kind == kinds.created:
             if case.opener == m.id and not was.opener:
                 self.clock = ctx.start(m.id, case.asked or m.time, case.owner, case.beneficiary)
                 ctx.draw(self.name, self.clock)
-        elif kind == Kind.routed or kind == Kind.reorganised:
+        elif kind == kinds.routed or kind == kinds.reorganised:
             self.pass_to(ctx, case.owner, m.time)
         elif ended(was, case):
-            if kind == Kind.deleted:
+            if kind == kinds.deleted:
                 self.give_up(ctx, m.time)
                 return
             if m.actor == HUMAN:

@@ -1,9 +1,10 @@
 """First response (METRICS 2.3)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import ACTORS, HUMAN, Case, Kind, Moment
+from streams.timeline import ACTORS, HUMAN, Case, Moment
 
 BOT = ACTORS.index("provider_bot")
 
@@ -37,33 +38,33 @@ class FirstResponse(Measure):
     """
 
     name = "first_response"
-    on = (Kind.created, Kind.routed, Kind.replied, Kind.asked_requester, *ENDINGS, Kind.reopened)
+    on = (kinds.created, kinds.routed, kinds.replied, kinds.asked_requester, *ENDINGS, kinds.reopened)
 
     skip: bool = False
     by_bot: bool = False
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.created:
+        if kind == kinds.created:
             if case.opener == m.id and not was.opener:
                 self.begin(m.id, case.asked if case.asked is not None else m.time, case, ctx)
                 self.skip = case.on_behalf
                 if case.answered_early is not None:
                     self.finish(ctx, case.answered_early)
-        elif kind == Kind.reopened:
+        elif kind == kinds.reopened:
             if self.by_bot and case.open and not was.open:
                 self.by_bot = False
                 self.begin(m.id, m.time, case, ctx)
         elif self.clock is None:
             return
-        elif kind == Kind.routed:
+        elif kind == kinds.routed:
             if self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, "first_response")
-        elif kind == Kind.replied or kind == Kind.asked_requester:
+        elif kind == kinds.replied or kind == kinds.asked_requester:
             self.answered(m, ctx)
         elif ended(was, case):
             self.by_bot = m.actor == BOT
-            if m.actor == HUMAN and kind != Kind.deleted:
+            if m.actor == HUMAN and kind != kinds.deleted:
                 self.finish(ctx, m.time, flags="silent_solve")
             else:
                 self.give_up(ctx, m.time)

@@ -1,9 +1,10 @@
 """Next response (METRICS 2.4)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import ACTORS, HUMAN, Case, Kind, Moment
+from streams.timeline import ACTORS, HUMAN, Case, Moment
 
 REQUESTER = ACTORS.index("requester")
 
@@ -26,33 +27,33 @@ class NextResponse(Measure):
 
     name = "next_response"
     on = (
-        Kind.routed,
-        Kind.replied,
-        Kind.asked_requester,
-        Kind.requester_replied,
+        kinds.routed,
+        kinds.replied,
+        kinds.asked_requester,
+        kinds.requester_replied,
         *ENDINGS,
-        Kind.reopened,
+        kinds.reopened,
     )
 
     answered: bool = False
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.replied or kind == Kind.asked_requester:
+        if kind == kinds.replied or kind == kinds.asked_requester:
             if m.actor == HUMAN and case.opener:
                 self.answered = True
                 self.finish(ctx, m.time)
-        elif kind == Kind.requester_replied:
+        elif kind == kinds.requester_replied:
             if self.answered and case.open:
                 self.begin(m, case, ctx)
-        elif kind == Kind.reopened:
+        elif kind == kinds.reopened:
             if m.actor == REQUESTER and self.answered and case.open and not was.open:
                 self.begin(m, case, ctx)
-        elif kind == Kind.routed:
+        elif kind == kinds.routed:
             if self.clock is not None and self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, self.name)
         elif ended(was, case):
-            if m.actor == HUMAN and kind != Kind.deleted:
+            if m.actor == HUMAN and kind != kinds.deleted:
                 self.answered = True
                 self.finish(ctx, m.time, flags="silent_solve")
             else:

@@ -1,9 +1,10 @@
 """Orphan time (METRICS 2.9, FEATURES HND-9)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure
-from streams.timeline import Case, Kind, Moment
+from streams.timeline import Case, Moment
 
 
 class Orphan(Measure):
@@ -17,7 +18,7 @@ class Orphan(Measure):
     """
 
     name = "orphan"
-    on = (Kind.created, Kind.routed, Kind.reorganised, *ENDINGS, Kind.reopened)
+    on = (kinds.created, kinds.routed, kinds.reorganised, *ENDINGS, kinds.reopened)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         unowned = case.open and case.owner == UNOWNED

@@ -1,9 +1,10 @@
 """Ownership (METRICS 2.9)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure
-from streams.timeline import Case, Kind, Moment
+from streams.timeline import Case, Moment
 
 
 class Ownership(Measure):
@@ -23,7 +24,7 @@ class Ownership(Measure):
     """
 
     name = "ownership"
-    on = (Kind.created, Kind.routed, Kind.reorganised, Kind.paused, Kind.resumed, *ENDINGS, Kind.reopened)
+    on = (kinds.created, kinds.routed, kinds.reorganised, kinds.paused, kinds.resumed, *ENDINGS, kinds.reopened)
     per_level = True
 
     label: str = ""

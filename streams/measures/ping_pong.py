@@ -1,9 +1,10 @@
 """Ping-pong (METRICS 2.9, FEATURES HND-4)."""
 
+from streams import kinds
 from streams.clock import Clock, Context
 from streams.fact import UNOWNED
 from streams.measure import Measure
-from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+from streams.timeline import HUMAN, Case, Moment, actor_department
 
 
 class PingPong(Measure):
@@ -20,7 +21,7 @@ class PingPong(Measure):
     """
 
     name = "ping_pong"
-    on = (Kind.routed, Kind.reorganised, Kind.solved, Kind.delivered)
+    on = (kinds.routed, kinds.reorganised, kinds.solved, kinds.delivered)
     per_level = True
 
     label: str = ""
@@ -31,7 +32,7 @@ class PingPong(Measure):
     finished: bool = False
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
-        if m.kind == Kind.solved or m.kind == Kind.delivered:
+        if m.kind == kinds.solved or m.kind == kinds.delivered:
             if m.actor == HUMAN:
                 by = ctx.config.path(actor_department(ctx.config, ctx.source, was, m), m.time)[level]
                 self.finished = self.finished or by == self.label
@@ -41,7 +42,7 @@ class PingPong(Measure):
         if case.owner == UNOWNED:
             return
         label = ctx.config.path(case.owner, m.time)[level]
-        if m.kind == Kind.routed and label != self.label:
+        if m.kind == kinds.routed and label != self.label:
             if label == self.giver:
                 self.returned(m, ctx, level)
             self.giver, self.came_from = self.label, self.holder

@@ -2,10 +2,11 @@
 
 from fractions import Fraction
 
+from streams import kinds
 from streams.clock import Context
 from streams.hours import Days
 from streams.measure import Measure, ended
-from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+from streams.timeline import HUMAN, Case, Moment, actor_department
 
 FOLLOW_UP = Days(Fraction(7))
 
@@ -27,10 +28,10 @@ class Reopening(Measure):
     """
 
     name = "reopening"
-    on = (Kind.solved, Kind.closed, Kind.reopened)
+    on = (kinds.solved, kinds.closed, kinds.reopened)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
-        if m.kind == Kind.reopened:
+        if m.kind == kinds.reopened:
             if case.open and not was.open:
                 self.finish(ctx, m.time)
         elif ended(was, case):

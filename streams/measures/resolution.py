@@ -1,9 +1,10 @@
 """Resolution, by episode (METRICS 2.6)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import HUMAN, Case, Kind, Moment, actor_department
+from streams.timeline import HUMAN, Case, Moment, actor_department
 
 
 class Resolution(Measure):
@@ -23,28 +24,28 @@ class Resolution(Measure):
 
     name = "resolution"
     on = (
-        Kind.created,
-        Kind.routed,
-        Kind.reorganised,
-        Kind.paused,
-        Kind.resumed,
+        kinds.created,
+        kinds.routed,
+        kinds.reorganised,
+        kinds.paused,
+        kinds.resumed,
         *ENDINGS,
-        Kind.reopened,
+        kinds.reopened,
     )
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.created or kind == Kind.reopened:
+        if kind == kinds.created or kind == kinds.reopened:
             if case.open and not was.open:
-                start = m.time if kind == Kind.reopened or case.asked is None else case.asked
+                start = m.time if kind == kinds.reopened or case.asked is None else case.asked
                 norm = "" if case.owner == UNOWNED else self.name
                 self.clock = ctx.start(m.id, start, case.owner, case.beneficiary, norm)
                 ctx.draw(self.name, self.clock)
-        elif kind == Kind.routed or kind == Kind.reorganised:
+        elif kind == kinds.routed or kind == kinds.reorganised:
             self.pass_to(ctx, case.owner, m.time, "" if case.owner == UNOWNED else self.name)
         elif not ended(was, case):
             self.follow_pause(was, case, ctx, m.time, case.owner)
-        elif kind == Kind.deleted:
+        elif kind == kinds.deleted:
             self.give_up(ctx, m.time)
         else:
             if m.actor == HUMAN:

@@ -1,9 +1,10 @@
 """Silence (METRICS 2.4)."""
 
+from streams import kinds
 from streams.clock import Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
-from streams.timeline import HUMAN, Case, Kind, Moment
+from streams.timeline import HUMAN, Case, Moment
 
 
 class Silence(Measure):
@@ -24,26 +25,26 @@ class Silence(Measure):
 
     name = "silence"
     on = (
-        Kind.created,
-        Kind.routed,
-        Kind.replied,
-        Kind.asked_requester,
-        Kind.paused,
-        Kind.resumed,
+        kinds.created,
+        kinds.routed,
+        kinds.replied,
+        kinds.asked_requester,
+        kinds.paused,
+        kinds.resumed,
         *ENDINGS,
-        Kind.reopened,
+        kinds.reopened,
     )
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
         kind = m.kind
-        if kind == Kind.replied or kind == Kind.asked_requester:
+        if kind == kinds.replied or kind == kinds.asked_requester:
             if m.actor == HUMAN and self.clock is not None:
                 self.finish(ctx, m.time)
                 self.begin(m, case, ctx)
-        elif kind == Kind.created or kind == Kind.reopened:
+        elif kind == kinds.created or kind == kinds.reopened:
             if case.open and not was.open:
                 self.begin(m, case, ctx)
-        elif kind == Kind.routed:
+        elif kind == kinds.routed:
             if self.clock is not None and self.clock.department == UNOWNED != case.owner:
                 if m.time > self.clock.start:
                     self.finish(ctx, m.time)

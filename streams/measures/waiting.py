@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from streams import kinds
 from streams.clock import Context
-from streams.fact import Outcome
+from streams.fact import DONE, PAUSED, RUNNING
 from streams.measure import ENDINGS, Measure
-from streams.timeline import Case, Kind, Moment
+from streams.timeline import Case, Moment
 
 PARTIES = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
 FACTS = {party: f"waiting_{party}" for party in PARTIES}
@@ -41,14 +42,14 @@ class Waiting(Measure):
 
     name = "waiting"
     on = (
-        Kind.created,
-        Kind.routed,
-        Kind.reorganised,
-        Kind.paused,
-        Kind.resumed,
-        Kind.child_linked,
+        kinds.created,
+        kinds.routed,
+        kinds.reorganised,
+        kinds.paused,
+        kinds.resumed,
+        kinds.child_linked,
         *ENDINGS,
-        Kind.reopened,
+        kinds.reopened,
     )
 
     shares: tuple[Share, ...] = ()
@@ -89,7 +90,7 @@ class Waiting(Measure):
         if now.waits_for != waits_for or now.department != department:
             return True
         path = ctx.config.path
-        return m.kind == Kind.reorganised and path(department, now.start) != path(department, m.time)
+        return m.kind == kinds.reorganised and path(department, now.start) != path(department, m.time)
 
     def book(self, at: int, ctx: Context) -> None:
         """Add to the active share what it waited until ``at``."""
@@ -147,7 +148,7 @@ class Waiting(Measure):
         if first.waits_for == "closed" and not waited:
             return  # the time after the last solution
         measure, opener, start = FACTS[first.waits_for], self.opener, first.start
-        outcome = Outcome.done if stop is not None else Outcome.running if runs else Outcome.paused
+        outcome = DONE if stop is not None else RUNNING if runs else PAUSED
         since, calendar = (self.since, active.department) if runs else (start, "")
         shared = (
             outcome,

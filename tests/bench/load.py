@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 
-BATCH = 2_000
+BATCH = 4_000
 MOST_OF_A_CASE = 2
 Batch = list[tuple[int, bytes]]
 
