@@ -81,15 +81,22 @@ def _reaches(base: Raw) -> Order:
 
 class History:
     """Access to the log of one case. ``get`` and ``put`` reach the rows beside the case's own. ``version``: the offset of the
-    record in hand; ``obsolete``: keys to delete once the row of the case is written.
+    record in hand; ``obsolete``: keys to delete once the row of the case is written, as good as gone by now.
     """
 
-    __slots__ = ("case_id", "get", "log", "obsolete", "put", "version")
+    __slots__ = ("_get", "_put", "case_id", "log", "obsolete", "version")
 
     def __init__(self, case_id: str, log: Log, get: Get, put: Put) -> None:
-        self.case_id, self.log, self.get, self.put = case_id, log, get, put
+        self.case_id, self.log, self._get, self._put = case_id, log, get, put
         self.version = 0
-        self.obsolete: list[str] = []
+        self.obsolete: dict[str, None] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return None if key in self.obsolete else self._get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        self.obsolete.pop(key, None)
+        self._put(key, value)
 
     def append(self, m: Moment, head: Head) -> None:
         """``m`` came last, and ``head`` is after it. A full tail is sealed."""
@@ -158,7 +165,7 @@ class History:
         """Replace all from segment ``first`` on: all chunks but the last are sealed, the last is the tail."""
         log = self.log
         if log.segments > first:
-            self.obsolete += [self._segment_key(number) for number in range(first, log.segments)]
+            self.obsolete.update((self._segment_key(number), None) for number in range(first, log.segments))
             log.editions = (*(e for e in log.editions if e[0] < first), (first, self._next_edition()))
         for number, (base, moments) in enumerate(chunks[:-1], first):
             self.seal(number, base, moments)
@@ -170,8 +177,8 @@ class History:
         """Remove everything but the row of the case itself."""
         log = self.log
         if log.segments:
-            self.obsolete += [self._segment_key(number) for number in range(log.segments)]
-            self.obsolete += [self._bucket_key(bytes((bucket,))) for bucket in range(BUCKETS)]
+            self.obsolete.update((self._segment_key(number), None) for number in range(log.segments))
+            self.obsolete.update((self._bucket_key(bytes((bucket,))), None) for bucket in range(BUCKETS))
         log.base, log.tail, log.count, log.segments = NIL, b"", 0, 0
         log.editions = ((0, self._next_edition()),)
 

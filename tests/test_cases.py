@@ -8,18 +8,22 @@ from collections.abc import Callable
 from histories import (
     CONFIGURATIONS,
     DAY,
+    HOUR,
     MINUTE,
     START,
     World,
     config_mark,
     delivered,
     differences,
+    envelope,
     expected,
     history,
     watermark,
 )
 
 from ingest import event as e
+from streams.history import TAIL
+from streams.row import decode_row
 from streams.successor import LIMIT_DAYS
 from streams.timeline import microseconds
 
@@ -103,3 +107,24 @@ def test_nor_do_crashes_between_any_two_effects(
     for seed in range(5000, 5000 + histories):
         check(seed, structural=seed % 3 > 0, arrangements=2, crash=True)
     tally("arrangements with crashes", 2 * histories)
+
+
+def test_a_stub_that_unfolds_in_the_batch_in_which_it_was_made_still_knows_its_moments() -> None:
+    """Its segments are let go and written again before anything is carried out."""
+    created = e.Created(**envelope("C1", START, "created"), data=e.CreatedData(requester_group="ops-1"))
+    notes = [e.Noted(**envelope("C1", START + (n + 1) * MINUTE, f"note {n}")) for n in range(2 * TAIL)]
+    reply = e.Replied(**envelope("C1", START + HOUR // 2, "reply"))
+    solved = e.Solved(**envelope("C1", START + DAY, "solved"))
+    events: list[e.CaseEvent] = [created, *notes, reply, solved]
+    late = e.Noted(**envelope("C1", START + 2 * HOUR, "late"))
+    first = [config_mark(1), *map(e.encode, events)]
+    log = [*first, watermark(END), e.encode(late), *map(e.encode, events)]
+    moments = []
+    for sizes in ((1,), (len(first), 2, len(log))):
+        world = World()
+        world.log = list(log)
+        world.run(sizes)
+        row = decode_row(world.state["desk/C1"])
+        moments.append(row.log.segments * TAIL + row.log.count)
+        assert world.facts() == expected([*events, late], CONFIGURATIONS[1], END)
+    assert moments == [2 * TAIL + 4] * 2
