@@ -70,17 +70,21 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Programs that the tests run, as they come with Debian: the package prometheus brings promtool.
+# Programs that the tests run, as they come with Debian: prometheus brings promtool, and Maven fetches a Kafka.
+PROGRAMS = prometheus promtool java mvn
+PACKAGES = prometheus default-jre-headless maven
+
 debian:
-	@if command -v promtool >/dev/null && command -v prometheus >/dev/null; then exit 0; fi; \
+	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "make: the tests need prometheus and promtool on PATH: https://prometheus.io/download/" >&2; exit 1; \
+		echo "make: the tests need on PATH, and there is not:$$missing" >&2; exit 1; \
 	elif [ "$$(id -u)" = 0 ]; then root=; \
 	elif command -v sudo >/dev/null; then root=sudo; \
 	else \
-		echo "make: the tests need Debian's package prometheus, and here is neither root nor sudo to install it." >&2; \
-		echo "      Ask somebody who may to run: apt-get install --no-install-recommends prometheus" >&2; exit 1; \
+		echo "make: the tests need$$missing, and here is neither root nor sudo to install them." >&2; \
+		echo "      Ask somebody who may to run: apt-get install --no-install-recommends $(PACKAGES)" >&2; exit 1; \
 	fi; \
-	echo "make: installing Debian's package prometheus, for the tests"; \
+	echo "make: installing Debian's packages $(PACKAGES), for the tests"; \
 	$$root apt-get update -qq && \
-	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES)

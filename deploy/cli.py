@@ -20,6 +20,7 @@ from rich.console import Console
 
 from deploy import config_files, explain, log_report, report, serve, truth_file
 from deploy.ahead import reader
+from deploy.cluster_cli import topics
 from deploy.demo import Demo
 from deploy.embedded import Embedded, Refused
 from deploy.folder import (
@@ -149,6 +150,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # ± and – on a terminal that has none
+
+
+main.add_command(topics)
 
 
 @main.command(short_help="Simulate a company and measure it.")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+
+from deploy.kafka.broker import Broker
 
 FULL = os.environ.get("CROSSDESK_FULL") == "1"
 COUNTED = "counted: "
@@ -39,6 +41,13 @@ def sample(full: bool) -> Callable[[int, int], int]:
 def tally(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
     """``tally(what, n)`` says at the end of the run that ``n`` of ``what`` were searched."""
     return lambda what, n: record_property(COUNTED + what, n)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker. Whoever uses it gives topics names of its own, or a generation."""
+    with Broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

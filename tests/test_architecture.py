@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 
 ONLY_IN = {
-    "kafka": ("ingest/publish.py", "sinks/consumer.py"),
+    "kafka": ("ingest/publish.py", "sinks/consumer.py", "deploy/topics.py"),
     "faust": ("streams/app.py", "streams/transport.py"),
     "aiokafka": ("streams/app.py", "streams/transport.py"),
     "clickhouse_connect": ("sinks/clickhouse.py",),

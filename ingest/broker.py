@@ -1,0 +1,120 @@
+"""How to reach the broker: the settings that every client of it gets, from the environment; secrets come from files.
+
+CROSSDESK_KAFKA_BOOTSTRAP_SERVERS=kafka-1:9093,kafka-2:9093
+CROSSDESK_KAFKA_SECURITY_PROTOCOL=SASL_SSL
+CROSSDESK_KAFKA_SASL_MECHANISM=SCRAM-SHA-512
+CROSSDESK_KAFKA_SASL_USERNAME=crossdesk
+CROSSDESK_KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka
+CROSSDESK_KAFKA_SSL_CAFILE=/etc/crossdesk/ca.pem
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
+
+ENVIRONMENT = "CROSSDESK_KAFKA_"
+SECRETS = ("sasl_password", "ssl_password")
+
+
+class BadSettings(ValueError):
+    """The environment says what cannot be; the message names the variables, never what a secret is."""
+
+
+class BrokerSettings(BaseModel):
+    """Each is a variable of the environment: its name in capitals behind :data:`ENVIRONMENT`. A secret may stand in a file, which
+    the variable with ``_FILE`` behind it names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_password: SecretStr | None = None
+    ssl_check_hostname: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        sasl = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.security_protocol.startswith("SASL") and None in sasl:
+            raise ValueError(f"{self.security_protocol} wants SASL_MECHANISM, SASL_USERNAME and SASL_PASSWORD_FILE")
+        if not self.security_protocol.startswith("SASL") and any(part is not None for part in sasl):
+            raise ValueError(f"SASL_… is set, and SECURITY_PROTOCOL is {self.security_protocol}: SASL_SSL would use it")
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            raise ValueError("SSL_CERTFILE and SSL_KEYFILE go together")
+        for path in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile):
+            if path is not None and not path.is_file():
+                raise ValueError(f"there is no file {path}")
+        return self
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """The arguments of a client of kafka-python."""
+        settings: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.sasl_mechanism is not None:
+            settings |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": _revealed(self.sasl_password),
+            }
+        if self.security_protocol.endswith("SSL"):
+            settings |= {
+                "ssl_check_hostname": self.ssl_check_hostname,
+                "ssl_cafile": _text(self.ssl_cafile),
+                "ssl_certfile": _text(self.ssl_certfile),
+                "ssl_keyfile": _text(self.ssl_keyfile),
+                "ssl_password": _revealed(self.ssl_password),
+            }
+        return settings
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def broker_settings(environment: Mapping[str, str]) -> BrokerSettings:
+    """Raises :class:`BadSettings`."""
+    given = {
+        name.removeprefix(ENVIRONMENT).lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT) and value
+    }
+    for secret in SECRETS:
+        file = given.pop(f"{secret}_file", None)
+        if file is not None:
+            given[secret] = _secret(Path(file), f"{ENVIRONMENT}{secret.upper()}_FILE")
+    try:
+        return BrokerSettings.model_validate(given)
+    except ValidationError as error:
+        raise BadSettings("; ".join(_said(problem) for problem in error.errors(include_input=False))) from None
+
+
+def _secret(file: Path, variable: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise BadSettings(f"{variable}: cannot read {file}: {error.strerror}") from None
+
+
+def _said(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(sorted(name.upper() for name in BrokerSettings.model_fields))
+        return f"{ENVIRONMENT}{str(problem['loc'][0]).upper()} is not a setting; there are {known}"
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{ENVIRONMENT}{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else f"{ENVIRONMENT}…: {text}"

@@ -1,0 +1,59 @@
+"""CONTRACT: the topics between the stages: their names, what decides the partition, and for how long records are kept.
+
+Topics that are computed from others belong to a generation: whoever computes anew fills the next ones beside them (DESIGN 5.13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+DAY_MS = 86_400_000
+MONTH_MS = 2_629_800_000
+PREFIX = "crossdesk"
+PARTITIONS = 12
+
+FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1"}
+COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(DAY_MS)}
+"""The lag leaves time to find a row that a worker overwrote which had been paused (DESIGN 5.7)."""
+
+
+def _kept(milliseconds: int) -> Mapping[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(milliseconds)}
+
+
+class Topic(NamedTuple):
+    """``key``: what a record is about. ``spread``: over all partitions; else there is one. ``config``: as Kafka calls it."""
+
+    name: str
+    key: str
+    config: Mapping[str, str]
+    spread: bool = True
+    derived: bool = False
+
+
+_TOPICS = (
+    Topic("events", "case", _kept(13 * MONTH_MS)),
+    Topic("config", "version", COMPACTED, spread=False),
+    Topic("directory", "group or pseudonym", COMPACTED, spread=False),
+    Topic("facts", "fact; the partition is the department's", _kept(13 * MONTH_MS), derived=True),
+    Topic("feedback", "department", _kept(35 * DAY_MS)),
+    Topic("sealed", "batch", FOR_EVER, spread=False),
+    Topic("indicators", "indicator, department, counterpart, window", COMPACTED, derived=True),
+    Topic("late", "case", FOR_EVER),
+    Topic("rejected", "case, where it is known", FOR_EVER),
+)
+LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""Retention counts from when a record came: an event dated last year must not be deleted before it was read."""
+
+
+def name(topic: str, generation: int = 1) -> str:
+    """What a topic is called on the broker. Raises KeyError."""
+    declared = {t.name: t for t in _TOPICS}[topic]
+    return f"{PREFIX}.{topic}.{generation}" if declared.derived else f"{PREFIX}.{topic}"
+
+
+def topics(generation: int = 1) -> Iterator[Topic]:
+    """All of them, under the names that they have on the broker and with all that is set for them."""
+    for topic in _TOPICS:
+        yield topic._replace(name=name(topic.name, generation), config={**topic.config, **LOG_APPEND_TIME})
