@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from bench.core import Run, long_case, run
-from bench.load import Load, load
+from bench.load import BATCH, Load, load
 from bench.memory import footprints
 
 from deploy import config_files
@@ -95,7 +95,8 @@ def main() -> int:
         print_profile(work, configuration)
         return 0
     print(f"measuring {options.runs} times …", file=sys.stderr)
-    found = list(figures(work, load(options.per_day / 10, options.days), options.runs, configuration))
+    tenth = load(options.per_day / 10, options.days, BATCH // 10)  # so that a case is as often in a batch
+    found = list(figures(work, tenth, options.runs, configuration))
     if options.json:
         machine = {"python": platform.python_version(), "machine": platform.machine(), "events": work.events}
         print(json.dumps(machine | {name: round(value, 3) for name, value, _ in found}))

@@ -20,7 +20,7 @@ class Load(NamedTuple):
     events: int
 
 
-def load(per_day: float, days: int) -> Load:
+def load(per_day: float, days: int, batch: int = BATCH) -> Load:
     """Encoded records in order, so that no batch has more than two events of one case: what is more waits for the next."""
     batches: list[list[bytes]] = [[e.encode(e.config_mark(1, e.instant(0)))]]
     seen: Counter[str] = Counter()
@@ -36,7 +36,7 @@ def load(per_day: float, days: int) -> Load:
             continue
         seen[key] += 1
         batches[-1].append(e.encode(record))
-        if len(batches[-1]) >= BATCH:
+        if len(batches[-1]) >= batch:
             batches.append([])
             seen.clear()
             held, waiting = waiting, []
@@ -50,7 +50,7 @@ def load(per_day: float, days: int) -> Load:
                     waits.add(k)
     batches.append([raw for _, raw in waiting])
     numbered, offset = [], 0
-    for batch in batches:
-        numbered.append(list(enumerate(batch, offset)))
-        offset += len(batch)
+    for records in batches:
+        numbered.append(list(enumerate(records, offset)))
+        offset += len(records)
     return Load(numbered, events)
