@@ -20,7 +20,7 @@ from rich.console import Console
 
 from deploy import config_files, explain, log_report, report, serve, truth_file
 from deploy.ahead import reader
-from deploy.cluster_cli import topics
+from deploy.cluster_cli import publish, topics
 from deploy.demo import Demo
 from deploy.embedded import Embedded, Refused
 from deploy.folder import (
@@ -45,6 +45,7 @@ from deploy.trend import weekly
 from deploy.words import grid, visible
 from ingest import event as e
 from ingest import mapping
+from ingest.broker import BadSettings, BrokerUnavailable
 from ingest.connector import BadFile
 from ingest.connectors import LOGS, build
 from ingest.files import open_log, read_text
@@ -71,6 +72,8 @@ KNOWN = (
     Refused,
     IncompatibleState,
     ConnectionError,
+    BadSettings,
+    BrokerUnavailable,
 )
 
 LONGEST = """
@@ -238,6 +241,11 @@ def demo(days: int, seed: int, departments: int | None, data: Path | None, servi
     is_flag=True,
     help="Compute every day's values too, into the table published. It takes as long again, and more memory.",
 )
+@click.option(
+    "--kafka",
+    is_flag=True,
+    help="Say it to Kafka (see `crossdesk topics`) instead of measuring it here. --data then only holds the key of pseudonyms.",
+)
 @folder_option("Folder for it.  [default: ./data/NAME-OF-FILE]")
 @serve_option
 @port_option
@@ -250,6 +258,7 @@ def replay(
     zone: str,
     bots: tuple[str, ...],
     history: bool,
+    kafka: bool,
     data: Path | None,
     serving: bool,
     port: int,
@@ -272,6 +281,15 @@ def replay(
     loaded = load(config) if config else None
     with open_log(file):
         content = digest(file)
+    if kafka:
+        folder.mkdir(parents=True, exist_ok=True)
+        configuration = loaded.configuration if loaded else None
+        source = source_in(configuration, source, connector)
+        everybody = [*bots, *(configuration.bots(source) if configuration else ())]
+        said = partial(log_records, file, connector, source, identity_of(folder), read_by, zone, everybody)
+        with reader() as read:
+            publish(read(said), f"Saying {file.name}")
+        return
     if serving:
         serve.check_port(port)
     with reader() as read, opened(folder) as embedded:

@@ -9,15 +9,11 @@ from typing import Any, NamedTuple, Self
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
-from ingest.broker import ENVIRONMENT, BrokerSettings
+from ingest.broker import ENVIRONMENT, BrokerSettings, BrokerUnavailable
 from ingest.topics import PARTITIONS, Topic
 
 BROKERS_DEFAULT = -1
 ANSWER_MS = 10_000
-
-
-class BrokerUnavailable(Exception):
-    """It cannot be reached, or does not let us; the message says which and why."""
 
 
 class Difference(NamedTuple):

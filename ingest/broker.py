@@ -24,6 +24,10 @@ class BadSettings(ValueError):
     """The environment says what cannot be; the message names the variables, never what a secret is."""
 
 
+class BrokerUnavailable(Exception):
+    """It cannot be reached, or does not let us, or has not answered in time; the message says which and why."""
+
+
 class BrokerSettings(BaseModel):
     """Each is a variable of the environment: its name in capitals behind :data:`ENVIRONMENT`. A secret may stand in a file, which
     the variable with ``_FILE`` behind it names.

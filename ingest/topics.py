@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ingest.event import MAX_RECORD_BYTES
+
 DAY_MS = 86_400_000
 MONTH_MS = 2_629_800_000
 PREFIX = "crossdesk"
@@ -43,8 +45,10 @@ _TOPICS = (
     Topic("late", "case", FOR_EVER),
     Topic("rejected", "case, where it is known", FOR_EVER),
 )
-LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
-"""Retention counts from when a record came: an event dated last year must not be deleted before it was read."""
+OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(2 * MAX_RECORD_BYTES)}
+"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. A record has a
+key and a batch around it.
+"""
 
 
 def name(topic: str, generation: int = 1) -> str:
@@ -56,4 +60,4 @@ def name(topic: str, generation: int = 1) -> str:
 def topics(generation: int = 1) -> Iterator[Topic]:
     """All of them, under the names that they have on the broker and with all that is set for them."""
     for topic in _TOPICS:
-        yield topic._replace(name=name(topic.name, generation), config={**topic.config, **LOG_APPEND_TIME})
+        yield topic._replace(name=name(topic.name, generation), config={**topic.config, **OF_ALL})

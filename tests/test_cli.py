@@ -92,7 +92,7 @@ def documented(name: str, kind: str) -> list[str]:
 
 
 # -- help
-COMMANDS = ("apply", "demo", "explain", "query", "rejected", "repair", "replay", "schema")
+COMMANDS = ("apply", "demo", "explain", "query", "rejected", "repair", "replay", "schema", "topics")
 
 
 def test_the_help_names_every_command_in_whole_sentences() -> None:
@@ -101,9 +101,9 @@ def test_the_help_names_every_command_in_whole_sentences() -> None:
     assert "..." not in said.out.partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "topics apply", "topics check"])
 def test_each_help_fits_a_terminal(command: str) -> None:
-    said = quickly(command, "--help")
+    said = quickly(*command.split(), "--help")
     assert said.code == 0
     assert max(map(len, said.out.splitlines())) <= 80
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from deploy.kafka.broker import Broker, BrokerError, free_port
-from deploy.topics import BrokerUnavailable, Topics
-from ingest.broker import BrokerSettings
+from deploy.topics import Topics
+from ingest.broker import BrokerSettings, BrokerUnavailable
 from ingest.topics import Topic, name, topics
 
 Crossdesk = Callable[..., Result]

@@ -1,0 +1,94 @@
+"""What is said to Kafka: events under their case, marks to every partition. What the broker has acknowledged is accepted."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from ingest.broker import ENVIRONMENT, BrokerSettings, BrokerUnavailable
+from ingest.event import MAX_RECORD_BYTES
+from ingest.topics import name
+
+OUTSTANDING = 50_000
+LINGER_MS = 5
+BATCH_BYTES = 256 * 1024
+WAIT_SECONDS = 120.0
+ANSWER_MS = 10_000
+
+
+class Publisher:
+    """Says records to the topics of one installation, in order, each once: the broker knows what it was told before. No more than
+    ``OUTSTANDING`` wait for their acknowledgement; who says more waits too. A broker that is away is waited for ``wait`` seconds.
+
+    Raises :class:`ingest.broker.BrokerUnavailable` from every method: what was said may be there then, and can be said again.
+    """
+
+    def __init__(self, broker: BrokerSettings, *, wait: float = WAIT_SECONDS) -> None:
+        self.wait = wait
+        milliseconds = int(wait * 1000)
+        try:
+            self._producer = KafkaProducer(
+                **broker.client,
+                client_id="crossdesk-ingest",
+                acks="all",
+                enable_idempotence=True,
+                compression_type="gzip",
+                linger_ms=LINGER_MS,
+                batch_size=BATCH_BYTES,
+                max_request_size=2 * MAX_RECORD_BYTES,
+                max_block_ms=milliseconds,
+                delivery_timeout_ms=milliseconds,
+                request_timeout_ms=min(30_000, milliseconds // 2),
+                bootstrap_timeout_ms=ANSWER_MS,
+            )
+        except KafkaError as error:
+            where = f"{broker.bootstrap_servers}; is {ENVIRONMENT}BOOTSTRAP_SERVERS right?"
+            raise BrokerUnavailable(f"no broker answers at {where}: {error}") from error
+        self._waiting: deque[Any] = deque()
+        self._partitions: dict[str, list[int]] = {}
+
+    def say(self, topic: str, key: str, value: bytes) -> None:
+        """``topic`` by its short name (``ingest.topics``). An event without a key is a mark, and goes to every partition."""
+        self._settle(OUTSTANDING)
+        full = name(topic)
+        try:
+            if key or topic != "events":
+                self._waiting.append(self._producer.send(full, value, key=key.encode() or None))
+            else:
+                for partition in self._of(full):
+                    self._waiting.append(self._producer.send(full, value, partition=partition))
+        except KafkaError as error:
+            raise BrokerUnavailable(f"{full} takes no record: {error}") from error
+
+    def settle(self) -> None:
+        """Wait until everything has been acknowledged."""
+        self._settle(0)
+
+    def _settle(self, left: int) -> None:
+        while len(self._waiting) > left:
+            try:
+                self._waiting[0].get(timeout=self.wait)
+            except KafkaError as error:
+                raise BrokerUnavailable(f"the broker has not acknowledged a record: {error}") from error
+            self._waiting.popleft()
+
+    def _of(self, topic: str) -> list[int]:
+        if topic not in self._partitions:
+            self._partitions[topic] = sorted(self._producer.partitions_for(topic))
+        return self._partitions[topic]
+
+    def close(self) -> None:
+        """What is not acknowledged by now is not waited for."""
+        self._producer.close(timeout=1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
