@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -72,7 +73,18 @@ class Topics:
                 self._admin.alter_configs(
                     [_resource(t.name, dict(t.config)) for t in self.declared if t.name in mended]
                 )
+        self._wait()
         return found
+
+    def _wait(self) -> None:
+        """A broker learns a little later what it has agreed to."""
+        until = time.monotonic() + ANSWER_MS / 1000
+        while left := [difference for difference in self.differences() if difference.mends]:
+            if time.monotonic() > until:
+                raise BrokerUnavailable(
+                    f"the broker has taken the changes, but after {ANSWER_MS / 1000:.0f} s {left[0]}"
+                )
+            time.sleep(0.05)
 
     def _made(self, response: dict[str, Any]) -> None:
         for topic in response["topics"]:

@@ -10,6 +10,7 @@ CROSSDESK_KAFKA_SSL_CAFILE=/etc/crossdesk/ca.pem
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -62,7 +63,11 @@ class BrokerSettings(BaseModel):
 
     @property
     def client(self) -> dict[str, Any]:
-        """The arguments of a client of kafka-python."""
+        """The arguments of a client of kafka-python.
+
+        At the level DEBUG it says them all, secrets too: from here on nobody hears that.
+        """
+        logging.getLogger("kafka").setLevel(logging.INFO)
         settings: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,

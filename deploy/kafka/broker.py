@@ -14,7 +14,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 VERSION = "4.1.0"
@@ -31,14 +30,22 @@ class BrokerError(Exception):
 
 class Broker:
     """One node, which is broker and controller. Everything of it lies in ``folder``; ``properties`` come on top of ours.
+    ``secured``: the security protocol of a second listener, called SECURED, which the properties then say more about.
 
     It goes on when the process that started it ends: whoever opens the same folder may stop it.
     """
 
     def __init__(
-        self, folder: Path, *, port: int = 0, version: str = VERSION, properties: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        version: str = VERSION,
+        properties: Mapping[str, str] | None = None,
+        secured: str = "",
     ) -> None:
-        self.folder, self.version = folder.resolve(), version
+        self.folder, self.version, self.secured = folder.resolve(), version, secured
+        self.secured_port = free_port() if secured else 0
         self.port = port or self._known_port() or free_port()
         self.more = dict(properties or {})
 
@@ -100,9 +107,7 @@ class Broker:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # -- its files
@@ -123,14 +128,19 @@ class Broker:
 
     def _properties(self) -> dict[str, str]:
         controller = free_port()
+        ours = f"PLAINTEXT://127.0.0.1:{self.port}"
+        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        if self.secured:
+            ours += f",SECURED://127.0.0.1:{self.secured_port}"
+            protocols += f",SECURED:{self.secured}"
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{ours},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": ours,
+            "listener.security.protocol.map": protocols,
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",

@@ -1,0 +1,119 @@
+"""A real broker that wants TLS and a password: the settings reach every client, and no secret is ever said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from deploy.kafka.broker import Broker
+from deploy.topics import Topics
+from ingest import topics as declared
+from ingest.broker import BrokerSettings, BrokerUnavailable, broker_settings
+from ingest.publish import Publisher
+
+SECRET = "correct-horse-battery"
+LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
+Settings = Callable[..., BrokerSettings]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def secured(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    folder = tmp_path_factory.mktemp("secured")
+    issued, store, trusted = authority.issue_cert("127.0.0.1"), folder / "broker.pem", folder / "ca.pem"
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    store.write_bytes(pem + b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    authority.cert_pem.write_to_path(str(trusted))
+    properties = {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(store),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(trusted),
+        "listener.name.secured.ssl.client.auth": "required",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.secured.plain.sasl.jaas.config": f'{LOGIN} user_crossdesk="{SECRET}";',
+    }
+    with Broker(folder / "kafka", properties=properties, secured="SASL_SSL") as broker:
+        yield broker
+
+
+@pytest.fixture
+def settings(secured: Broker, authority: trustme.CA, tmp_path: Path) -> Settings:
+    """As a stage finds them: in the environment, and secrets in files."""
+
+    def said(password: str = SECRET, ca: trustme.CA = authority, **others: str) -> BrokerSettings:
+        ours = authority.issue_cert("crossdesk.example")
+        ours.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+        ours.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+        ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        (tmp_path / "password").write_text(password + "\n")
+        environment = {
+            "bootstrap_servers": f"127.0.0.1:{secured.secured_port}",
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "sasl_username": "crossdesk",
+            "sasl_password_file": str(tmp_path / "password"),
+            "ssl_cafile": str(tmp_path / "ca.pem"),
+            "ssl_certfile": str(tmp_path / "cert.pem"),
+            "ssl_keyfile": str(tmp_path / "key.pem"),
+        } | others
+        return broker_settings({f"CROSSDESK_KAFKA_{k.upper()}": v for k, v in environment.items() if v})
+
+    return said
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused tries again until then."""
+    monkeypatch.setattr("deploy.topics.ANSWER_MS", 1_000)
+    monkeypatch.setattr("ingest.publish.ANSWER_MS", 1_000)
+
+
+def test_topics_and_events_pass_through_tls_and_a_password(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        with Topics(settings(), list(declared.topics()), 2) as found:
+            found.apply()
+            assert found.differences() == []
+        with Publisher(settings()) as publisher:
+            publisher.say("events", "desk/C1", b"{}")
+            publisher.settle()
+    assert caplog.records
+    assert SECRET not in caplog.text
+
+
+WRONG = "wrong-donkey-battery"
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # kafka-python's, over its own socket
+@pytest.mark.parametrize("client", [lambda s: Topics(s, []), Publisher], ids=["topics", "publisher"])
+@pytest.mark.parametrize("what", ["password", "authority", "certificate", "protocol"])
+def test_who_may_not_in_is_told_so_without_a_secret(
+    settings: Settings, client: Callable[[BrokerSettings], object], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = {
+        "password": lambda: settings(password=WRONG),
+        "authority": lambda: settings(ca=trustme.CA()),
+        "certificate": lambda: settings(ssl_certfile="", ssl_keyfile=""),
+        "protocol": lambda: BrokerSettings(bootstrap_servers=settings().bootstrap_servers),
+    }[what]()
+    with caplog.at_level(logging.DEBUG), pytest.raises(BrokerUnavailable, match="no broker answers at 127") as caught:
+        client(refused)
+    said = caplog.text + str(caught.value) + repr(caught.value.__cause__)
+    assert SECRET not in said
+    assert WRONG not in said
