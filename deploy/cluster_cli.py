@@ -82,7 +82,7 @@ def apply(partitions: int | None, generation: int, replication: int | None) -> N
         left = [difference for difference in differences if not difference.mends]
         if left:
             raise click.ClickException(_partitions_stay(found))
-        click.echo(f"{len(found.declared)} topics are as declared, with {found.partitions} partitions")
+        _say_fine(found)
 
 
 @topics.command(short_help="Say what differs from what is declared.")
@@ -98,7 +98,11 @@ def check(partitions: int | None, generation: int) -> None:
                 "`crossdesk topics apply` mends that" if all(d.mends for d in differences) else _partitions_stay(found)
             )
             raise click.ClickException(mend)
-        click.echo(f"{len(found.declared)} topics are as declared, with {found.partitions} partitions")
+        _say_fine(found)
+
+
+def _say_fine(found: Topics) -> None:
+    click.echo(f"{len(found.declared)} topics are as declared, with {found.partitions} partitions")
 
 
 def _partitions_stay(found: Topics) -> str:

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple, Self
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
-from ingest.broker import ENVIRONMENT, BrokerSettings, BrokerUnavailable
+from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
 from ingest.topics import PARTITIONS, Topic
 
 BROKERS_DEFAULT = -1
-ANSWER_MS = 10_000
 
 
 class Difference(NamedTuple):
@@ -42,7 +41,7 @@ class Topics:
         replication: int | None = None,
     ) -> None:
         self.declared, self.replication = declared, replication or BROKERS_DEFAULT
-        with _asking(f"no broker answers at {broker.bootstrap_servers}; is {ENVIRONMENT}BOOTSTRAP_SERVERS right?"):
+        with _asking(broker.unanswered):
             self._admin = KafkaAdminClient(
                 **broker.client, client_id="crossdesk-topics", bootstrap_timeout_ms=ANSWER_MS
             )

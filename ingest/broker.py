@@ -18,6 +18,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
 ENVIRONMENT = "CROSSDESK_KAFKA_"
+ANSWER_MS = 10_000
+"""How long a broker may take until it first answers."""
 SECRETS = ("sasl_password", "ssl_password")
 
 
@@ -60,6 +62,11 @@ class BrokerSettings(BaseModel):
             if path is not None and not path.is_file():
                 raise ValueError(f"there is no file {path}")
         return self
+
+    @property
+    def unanswered(self) -> str:
+        """What to say where nobody answers."""
+        return f"no broker answers at {self.bootstrap_servers}; is {ENVIRONMENT}BOOTSTRAP_SERVERS right?"
 
     @property
     def client(self) -> dict[str, Any]:

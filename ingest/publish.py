@@ -8,7 +8,7 @@ from typing import Any, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from ingest.broker import ENVIRONMENT, BrokerSettings, BrokerUnavailable
+from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
 from ingest.event import MAX_RECORD_BYTES
 from ingest.topics import name
 
@@ -16,7 +16,6 @@ OUTSTANDING = 50_000
 LINGER_MS = 5
 BATCH_BYTES = 256 * 1024
 WAIT_SECONDS = 120.0
-ANSWER_MS = 10_000
 
 
 class Publisher:
@@ -45,8 +44,7 @@ class Publisher:
                 bootstrap_timeout_ms=ANSWER_MS,
             )
         except KafkaError as error:
-            where = f"{broker.bootstrap_servers}; is {ENVIRONMENT}BOOTSTRAP_SERVERS right?"
-            raise BrokerUnavailable(f"no broker answers at {where}: {error}") from error
+            raise BrokerUnavailable(f"{broker.unanswered}: {error}") from error
         self._waiting: deque[Any] = deque()
         self._partitions: dict[str, list[int]] = {}
 

@@ -45,6 +45,7 @@ _TOPICS = (
     Topic("late", "case", FOR_EVER),
     Topic("rejected", "case, where it is known", FOR_EVER),
 )
+_DECLARED = {topic.name: topic for topic in _TOPICS}
 OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(2 * MAX_RECORD_BYTES)}
 """Retention counts from when a record came: an event dated last year must not be deleted before it was read. A record has a
 key and a batch around it.
@@ -53,8 +54,7 @@ key and a batch around it.
 
 def name(topic: str, generation: int = 1) -> str:
     """What a topic is called on the broker. Raises KeyError."""
-    declared = {t.name: t for t in _TOPICS}[topic]
-    return f"{PREFIX}.{topic}.{generation}" if declared.derived else f"{PREFIX}.{topic}"
+    return f"{PREFIX}.{topic}.{generation}" if _DECLARED[topic].derived else f"{PREFIX}.{topic}"
 
 
 def topics(generation: int = 1) -> Iterator[Topic]:

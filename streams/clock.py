@@ -215,14 +215,11 @@ class Context:
 
     def take_back(self, measure: str, opener: bytes, level: int, departments: tuple[str, ...]) -> None:
         """The opposite of :meth:`put`. A fact that goes on in another picture must be put again in the same step."""
-        key = (
-            (measure, opener, self.levels, departments)
-            if level < 0
-            else (measure, opener, (level,), (departments[level],))
-        )
-        self.pictures[key] = self.retraction(key)
+        self.put(self._nothing(measure, opener), level, departments, ("",) * len(self.levels))
 
     def retraction(self, key: Key) -> Picture:
         measure, opener, levels, _ = key
-        shared = (RETRACTED, None, None, self.case_id, measure, opener, 0, None, 0, "", 0, 0, "", "")
-        return Picture(self.version, shared, ("",) * len(levels))
+        return Picture(self.version, self._nothing(measure, opener), ("",) * len(levels))
+
+    def _nothing(self, measure: str, opener: bytes) -> Shared:
+        return (RETRACTED, None, None, self.case_id, measure, opener, 0, None, 0, "", 0, 0, "", "")

@@ -71,10 +71,11 @@ class Shelf:
     :class:`Departments` remembers.
     """
 
-    __slots__ = ("days", "departments", "levels", "measure", "told")
+    __slots__ = ("days", "departments", "levels", "measure", "paired", "told")
 
     def __init__(self, first: Facts) -> None:
         self.measure, self.levels, self.departments = first.measure, first.levels, first.departments
+        self.paired = first.measure in PAIRS
         self.days: dict[int, list[bytes]] = {}
         self.told: set[tuple[str, str]] = set()
 
@@ -101,13 +102,11 @@ class Departments:
         self.shelves: dict[bytes, Shelf] = {}
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
-        self.paired: set[bytes] = set()
         for key, value in state.items():
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
             elif key != META:
-                shelf = self.shelves.get(key[PLACE]) or self._shelf(key[PLACE], value)
-                shelf.put(key, self._day(_filed(value)))
+                self._shelf(key, value).put(key, self._day(_filed(value)))
 
     def batch(self, records: Iterable[tuple[int, bytes, bytes]]) -> Effects:
         """Fold ``(offset, key, record)`` in order, the key by :func:`streams.fact.record_key`. The caller stores the changes before
@@ -138,24 +137,23 @@ class Departments:
             return
         if takes_back(raw):  # kept as long as a fact, or an older version could come back
             raw = self._retracted(raw)
-        place = key[PLACE]
+        shelf = self._shelf(key, raw)
         if known is None:
-            shelf = self.shelves.get(place) or self._shelf(place, raw)
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
-        if place in self.paired:
-            self._remember(self.shelves[place], _facts(raw).counterparts)
+        if shelf.paired:
+            self._remember(shelf, _facts(raw).counterparts)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _retracted(self, raw: bytes) -> bytes:
         """It is counted nowhere any more, and let go like what counts now."""
         return encode(msgspec.structs.replace(_facts(raw), counts_at=self.meta.as_of))
 
-    def _shelf(self, place: bytes, raw: bytes) -> Shelf:
-        """A new one, for where this record is counted."""
-        shelf = self.shelves[place] = Shelf(_facts(raw))
-        if shelf.measure in PAIRS:
-            self.paired.add(place)
-        self._remember(shelf, ("",) * len(shelf.levels))
+    def _shelf(self, key: bytes, raw: bytes) -> Shelf:
+        """Where this record is counted."""
+        shelf = self.shelves.get(key[PLACE])
+        if shelf is None:
+            shelf = self.shelves[key[PLACE]] = Shelf(_facts(raw))
+            self._remember(shelf, ("",) * len(shelf.levels))
         return shelf
 
     def _day(self, fact: Filed) -> int:

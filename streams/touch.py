@@ -323,7 +323,7 @@ class Touch:
 
     def beside(self, subject: str) -> str:
         """Another case of the same source."""
-        return f"{self.case_id.partition('/')[0]}/{subject}" if subject else ""
+        return f"{self.source}/{subject}" if subject else ""
 
     # -- stubs
     def shrink(self) -> None:

@@ -8,6 +8,7 @@ that passed are summed at the end.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -48,6 +49,12 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker. Whoever uses it gives topics names of its own, or a generation."""
     with Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """Of topics that are this test's alone."""
+    return re.sub(r"[^\w-]", "-", request.node.name)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

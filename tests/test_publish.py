@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,9 +30,9 @@ def records() -> list[Prepared]:
 
 
 @pytest.fixture
-def broker(kafka: Broker, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> BrokerSettings:
+def broker(kafka: Broker, monkeypatch: pytest.MonkeyPatch, prefix: str) -> BrokerSettings:
     """With topics that are this test's alone."""
-    monkeypatch.setattr(declared, "PREFIX", re.sub(r"[^\w-]", "-", request.node.name))
+    monkeypatch.setattr(declared, "PREFIX", prefix)
     return made(kafka)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,10 +22,9 @@ def settings(broker: Broker) -> BrokerSettings:
 
 
 @pytest.fixture
-def declared(request: pytest.FixtureRequest) -> list[Topic]:
+def declared(prefix: str) -> list[Topic]:
     """The topics under names of this test alone: the broker is everybody's."""
-    own = re.sub(r"[^\w-]", "-", request.node.name)
-    return [topic._replace(name=f"{own}.{topic.name}") for topic in topics()]
+    return [topic._replace(name=f"{prefix}.{topic.name}") for topic in topics()]
 
 
 @pytest.fixture
