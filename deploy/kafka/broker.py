@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ VERSION = "4.1.0"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 HEAP = "512m"
+PORTS = (20_000, 32_000)
 CLUSTER = urlsafe_b64encode(b"crossdesk, alone").decode().rstrip("=")
 POM = Path(__file__).with_name("pom.xml")
 
@@ -99,6 +101,9 @@ class Broker:
         try:
             pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if not command:  # a program that is being replaced by another has none for a moment, and a dead one for good
+                time.sleep(0.05)
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
         return pid if str(self._settings).encode() in command.split(b"\0") else None
@@ -201,9 +206,12 @@ def _detached(command: list[str], log: Path) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the system gives to whoever connects: one of these could be taken before the broker listens there."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def answers(port: int) -> bool:
