@@ -5,6 +5,7 @@ Topics that are computed from others belong to a generation: whoever computes an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -12,7 +13,10 @@ from ingest.event import MAX_RECORD_BYTES
 
 DAY_MS = 86_400_000
 MONTH_MS = 2_629_800_000
-PREFIX = "crossdesk"
+PREFIX = os.environ.get("CROSSDESK_KAFKA_TOPIC_PREFIX") or "crossdesk"
+"""Of an installation: several may share a broker. It is part of every name, so it is read here, and checked with the other settings
+(``ingest.broker``).
+"""
 PARTITIONS = 12
 
 FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1"}
@@ -22,6 +26,10 @@ COMPACTED: Mapping[str, str] = {"cleanup.policy": "compact", "min.compaction.lag
 
 def _kept(milliseconds: int) -> Mapping[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(milliseconds)}
+
+
+class TopicsDiffer(Exception):
+    """The broker's topics are not as declared here; the message says which, and what to do. No stage starts on them."""
 
 
 class Topic(NamedTuple):
@@ -38,7 +46,9 @@ _TOPICS = (
     Topic("events", "case", _kept(13 * MONTH_MS)),
     Topic("config", "version", COMPACTED, spread=False),
     Topic("directory", "group or pseudonym", COMPACTED, spread=False),
+    Topic("cases", "row of the state of a case", COMPACTED, derived=True),
     Topic("facts", "fact; the partition is the department's", _kept(13 * MONTH_MS), derived=True),
+    Topic("departments", "row of the state of the windows", COMPACTED, derived=True),
     Topic("feedback", "department", _kept(35 * DAY_MS)),
     Topic("sealed", "batch", FOR_EVER, spread=False),
     Topic("indicators", "indicator, department, counterpart, window", COMPACTED, derived=True),
@@ -46,15 +56,21 @@ _TOPICS = (
     Topic("rejected", "case, where it is known", FOR_EVER),
 )
 _DECLARED = {topic.name: topic for topic in _TOPICS}
-OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(2 * MAX_RECORD_BYTES)}
-"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. A record has a
-key and a batch around it.
+LARGEST_BYTES = 16 * MAX_RECORD_BYTES
+OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(LARGEST_BYTES)}
+"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. What comes from outside
+is at most ``MAX_RECORD_BYTES``; what a case of thousands of events says to another, or is folded anew from, is larger.
 """
 
 
 def name(topic: str, generation: int = 1) -> str:
     """What a topic is called on the broker. Raises KeyError."""
     return f"{PREFIX}.{topic}.{generation}" if _DECLARED[topic].derived else f"{PREFIX}.{topic}"
+
+
+def group(stage: str, generation: int = 1) -> str:
+    """The consumer group of a stage: of this installation and generation alone."""
+    return f"{PREFIX}-{stage}-{generation}"
 
 
 def topics(generation: int = 1) -> Iterator[Topic]:

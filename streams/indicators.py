@@ -118,6 +118,11 @@ class IndicatorValue(Struct, array_like=True, frozen=True, gc=False, kw_only=Tru
     offset: int = 0
 
 
+def key(value: IndicatorValue) -> bytes:
+    """The key of a record: its series."""
+    return "/".join((value.indicator, value.department, value.counterpart, value.window)).encode()
+
+
 _decoder = msgspec.msgpack.Decoder(IndicatorValue)
 _encoder = msgspec.msgpack.Encoder()
 

@@ -1,0 +1,145 @@
+"""State of partitions, kept in memory and in a changelog: a Faust table that is written and recovered a batch at a time.
+
+Every record of the changelog carries the offset of the last record behind it, its version: before the row, or, of a row that was
+deleted, in a header. Recovery keeps the highest version of a row, and writes it again where the changelog's last is lower: a
+worker that had been paused may have written after it was no longer the owner (DESIGN 5.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import faust
+from faust.types import TP
+
+from streams.transport import Batch, Record, Sent, raw_topic, send_all
+
+VERSION_BYTES = 8
+HEADER = "version"
+FLUSH_BATCHES = 64
+"""Faust's recovery applies so many batches at once. With one it would go on while the partition is worked on already."""
+
+Key = TypeVar("Key", str, bytes)
+
+
+class Keys(NamedTuple, Generic[Key]):
+    """How keys of rows are written, and read."""
+
+    encode: Callable[[Key], bytes]
+    decode: Callable[[bytes], Key]
+
+
+TEXT: Keys[str] = Keys(str.encode, bytes.decode)
+BYTES: Keys[bytes] = Keys(bytes, bytes)
+
+
+class Versions:
+    """Of one partition while it recovers: the highest version of each row, and whose last record is an older one."""
+
+    def __init__(self) -> None:
+        self.highest: dict[bytes, int] = {}
+        self.overtaken: set[bytes] = set()
+
+    def stands(self, key: bytes, version: int) -> bool:
+        if version < self.highest.get(key, -1):
+            self.overtaken.add(key)
+            return False
+        self.highest[key] = version
+        self.overtaken.discard(key)
+        return True
+
+
+class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
+    """``rows`` by partition: what a fold calls its state, from the end of its recovery until it is revoked. ``topic`` is the
+    changelog; as many partitions as what is folded.
+    """
+
+    def __init__(self, app: faust.App, name: str, topic: str, partitions: int, keys: Keys[Key]) -> None:
+        super().__init__(
+            app,
+            name=name,
+            partitions=partitions,
+            key_type=bytes,
+            value_type=bytes,
+            changelog_topic=raw_topic(app, topic, partitions),
+            recovery_buffer_size=FLUSH_BATCHES,
+        )
+        self.topic, self.keys = topic, keys
+        self.rows: defaultdict[int, dict[Key, bytes]] = defaultdict(dict)
+        self.versions: defaultdict[int, Versions] = defaultdict(Versions)
+        self.torn: set[int] = set()
+        """Partitions into whose changelog somebody else wrote while they were ours."""
+        app.tables.add(self)
+
+    # -- recovery
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """What is new here is read from the beginning of its changelog, and what is torn too."""
+        offsets = self.app.tables.recovery.active_offsets
+        for tp in {*revoked, *newly_assigned, *(TP(self.topic, partition) for partition in self.torn)}:
+            if tp.topic == self.topic:
+                self.forget(tp.partition)
+                offsets.pop(tp, None)
+        self.torn.clear()
+
+    def forget(self, partition: int) -> None:
+        self.rows.pop(partition, None)
+        self.versions.pop(partition, None)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        for event in batch:
+            records: Batch = event.message.value
+            if records.reseeked:
+                raise RuntimeError(f"{self.topic}: recovery was given what was fetched before a seek")
+            self._apply(records)
+
+    def _apply(self, records: Batch) -> None:
+        partition = records.tp.partition
+        rows, stands, decode = self.rows[partition], self.versions[partition].stands, self.keys.decode
+        for record in records:
+            key, value = record.key, record.value
+            if value is None:
+                if stands(key, int.from_bytes(dict(record.headers)[HEADER], "big")):
+                    rows.pop(decode(key), None)
+            elif stands(key, int.from_bytes(value[:VERSION_BYTES], "big")):
+                rows[decode(key)] = value[VERSION_BYTES:]
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Write again what was overtaken, before the log is compacted and the higher version is gone."""
+        for tp in active_tps:
+            found = self.versions.pop(tp.partition, None)
+            if found is not None and found.overtaken:
+                rows, decode = self.rows[tp.partition], self.keys.decode
+                again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
+                await self._say(tp.partition, again)
+        await super().on_recovery_completed(active_tps, standby_tps)
+
+    # -- writing
+    async def write(self, partition: int, changes: Mapping[Key, bytes | None], version: int) -> None:
+        """Into the changelog, in this order; returns when all replicas have it. ``rows`` are the caller's to change."""
+        encode = self.keys.encode
+        await self._say(partition, [changed(encode(key), value, version) for key, value in changes.items()])
+
+    async def _say(self, partition: int, records: Iterable[Record]) -> None:
+        """What we have written ourselves need not be read again at the next rebalance, unless another wrote between."""
+        tp, offsets = TP(self.topic, partition), self.app.tables.recovery.active_offsets
+        for one in await send_all(self.app, self.topic, partition, records):
+            first, known = (await one.acknowledged).offset, offsets.get(tp)
+            if known is None or first != known + 1:
+                self.torn.add(partition)
+            offsets[tp] = first + one.count - 1
+
+
+def changed(key: bytes, value: bytes | None, version: int) -> Record:
+    """A row, or that it is deleted, as the changelog has it."""
+    stamp = version.to_bytes(VERSION_BYTES, "big")
+    return (key, None, [(HEADER, stamp)]) if value is None else (key, stamp + value, [])
+
+
+async def acknowledged(sent: Iterable[Sent]) -> None:
+    """Wait until all replicas have all of it."""
+    await asyncio.gather(*(one.acknowledged for one in sent))

@@ -1,0 +1,49 @@
+"""The versions of the configuration, as a worker follows them on their topic: read whole before anything is folded (DESIGN 5.5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.configuration import Configuration
+
+WAIT_SECONDS = 0.05
+
+
+class Configurations(dict[int, Configuration]):
+    """Version -> what it says. ``client``: the arguments of a client of aiokafka."""
+
+    def __init__(self, topic: str, client: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.topic, self.client = topic, client
+        self.complete = asyncio.Event()
+        """All that was there at the start has been read."""
+
+    async def follow(self) -> None:
+        """Read it from its beginning, and go on."""
+        partition = TopicPartition(self.topic, 0)
+        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest", enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([partition])
+            end = (await consumer.end_offsets([partition]))[partition]
+            while True:
+                if await consumer.position(partition) >= end:
+                    self.complete.set()
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    for record in records:
+                        if record.key.isdigit() and record.value is not None:  # other keys say other things
+                            self[int(record.key)] = Configuration.decode(record.value)
+        finally:
+            await consumer.stop()
+
+    async def hold(self, version: int, given_up: Callable[[], bool]) -> bool:
+        """Wait until it is there, all of them first; False: ``given_up``."""
+        while not (self.complete.is_set() and (not version or version in self)):
+            if given_up():
+                return False
+            await asyncio.sleep(WAIT_SECONDS)
+        return True

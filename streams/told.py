@@ -1,0 +1,54 @@
+"""Which indicators are news to those who were told before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from streams.departments import Departments
+from streams.indicators import IndicatorValue
+
+SLICE = 500
+"""So many values are computed before others get their turn."""
+
+Said = tuple[float | None, int, float | None, float | None, bool]
+
+
+class Told:
+    """What was last told of one partition. Who begins tells everything."""
+
+    def __init__(self) -> None:
+        self.said: dict[tuple[str, str, str, str], Said] = {}
+        self.as_of: int | None = None
+        self.offset = -1
+
+    async def news(self, fold: Departments) -> list[IndicatorValue]:
+        """What changed since; and of each department one value in any case, which says how far it is known."""
+        if (fold.meta.as_of, fold.meta.offset) == (self.as_of, self.offset):
+            return []
+        self.as_of, self.offset = fold.meta.as_of, fold.meta.offset
+        found: list[IndicatorValue] = []
+        for slice in sliced(fold.indicators()):
+            found += slice
+            await asyncio.sleep(0)
+        return list(self.changed(found))
+
+    def changed(self, values: Iterable[IndicatorValue]) -> Iterator[IndicatorValue]:
+        heard: set[str] = set()
+        for value in values:
+            series = (value.indicator, value.department, value.counterpart, value.window)
+            says = (value.value, value.n, value.low, value.high, value.beyond)
+            if self.said.get(series) != says or value.department not in heard:
+                self.said[series] = says
+                heard.add(value.department)
+                yield value
+
+
+def sliced(values: Iterator[IndicatorValue]) -> Iterator[list[IndicatorValue]]:
+    slice: list[IndicatorValue] = []
+    for value in values:
+        slice.append(value)
+        if len(slice) >= SLICE:
+            yield slice
+            slice = []
+    yield slice

@@ -1,0 +1,255 @@
+"""Faust's transport, a fetched batch at a time: of the topics named for it an agent gets one event for each fetch of one
+partition, and what is committed is exactly what the agent has acknowledged.
+
+Faust itself spends most of its time per message (two tasks, a queue, an acknowledgement each); assignment, rebalancing, tables and
+recovery stay its own. What it leaves open, and this closes:
+
+- A stream acknowledges what its agent raised on, too. Here only :meth:`Batch.ack` counts, and only in order.
+- A fetch from before a seek can be delivered after it. Here each fetch carries the epoch of its partition, which every seek and
+  assignment raises, in the thread that fetches.
+- A worker that was paused does not know that its partitions are another's by now. :meth:`Batch.owned` asks before each write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from time import CLOCK_BOOTTIME, clock_gettime, time
+from typing import Any, NamedTuple
+
+import faust
+from faust.transport.drivers import aiokafka as base
+from faust.types import TP
+
+LEASE_OF_SESSION = 0.6
+"""Of the session timeout: so long after its last heartbeat a partition is certainly still ours."""
+POLL_SECONDS = 0.02
+
+
+class Batch(list[Any]):
+    """The records of one fetch of one partition, in order. ``records`` are aiokafka's."""
+
+    __slots__ = ("done", "epoch", "generation", "next_offset", "thread", "tp")
+
+    def __init__(self, records: Sequence[Any], tp: TP, epoch: int, thread: ConsumerThread) -> None:
+        super().__init__(records)
+        self.tp, self.epoch, self.thread, self.done = tp, epoch, thread, False
+        self.generation = thread.app.consumer_generation_id
+        self.next_offset = records[-1].offset + 1
+
+    @property
+    def reseeked(self) -> bool:
+        """The partition has been sought or assigned since: these records come again, if they are ours."""
+        return self.thread.epoch[self.tp] != self.epoch
+
+    @property
+    def stale(self) -> bool:
+        return self.reseeked or self.thread.group_generation != self.generation
+
+    async def owned(self) -> bool:
+        """Whether the partition is certainly ours; to be asked before every write. False: do nothing, the batch comes again."""
+        thread = self.thread
+        while not self.stale:
+            if thread.leased:
+                return True
+            if thread.app.rebalancing or thread.app.should_stop:
+                return False  # a rebalance must not wait for us
+            await asyncio.sleep(POLL_SECONDS)
+        return False
+
+    def ack(self) -> None:
+        """All that it led to is acknowledged: its offset may be committed."""
+        self.done = True
+
+
+class Listener(base.ConsumerRebalanceListener):
+    _thread: ConsumerThread
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._thread.bump(TP(tp.topic, tp.partition) for tp in assigned)  # before anything can be fetched
+        await self._thread.beat()  # the lease begins
+        await super().on_partitions_assigned(assigned)
+
+
+class ConsumerThread(base.AIOKafkaConsumerThread):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.epoch: defaultdict[TP, int] = defaultdict(int)
+        self.lease_seconds = self.app.conf.broker_session_timeout * LEASE_OF_SESSION
+        self.beaten_at = 0.0
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        self._heartbeat = coordinator._do_heartbeat
+        coordinator._do_heartbeat = self.beat
+
+    async def beat(self) -> Any:
+        """A heartbeat. The clock goes on while the machine sleeps."""
+        sent = clock_gettime(CLOCK_BOOTTIME)
+        answered = await self._heartbeat()
+        if answered:
+            self.beaten_at = sent
+        return answered
+
+    @property
+    def leased(self) -> bool:
+        return clock_gettime(CLOCK_BOOTTIME) - self.beaten_at < self.lease_seconds
+
+    @property
+    def group_generation(self) -> int:
+        generation: int = self._ensure_consumer()._coordinator.generation
+        return generation
+
+    def bump(self, partitions: Iterable[TP]) -> None:
+        for tp in partitions:
+            self.epoch[tp] += 1
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        found: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
+        return found
+
+    async def _seek_to_committed(self) -> Mapping[TP, int | None]:
+        """aiokafka leaves a partition without a commit wherever it is."""
+        consumer = self._ensure_consumer()
+        found: dict[TP, int | None] = {}
+        for tp in consumer.assignment():
+            key = TP(tp.topic, tp.partition)
+            found[key] = committed = await consumer.committed(tp)
+            if committed is not None:
+                consumer.seek(tp, committed)
+                self.bump([key])  # in the same step of the loop as the seek
+            elif tp.topic in self.app.batched_topics:
+                self.bump([key])
+                await consumer.seek_to_beginning(tp)
+        return found
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self.bump(partitions)
+        await super()._seek_wait(consumer, partitions)
+
+    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(*args, **options)
+        return {tp: (self.epoch[tp], fetched) for tp, fetched in records.items()}  # in the same step as the take
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        epochs = self.consumer.commit_epoch
+        offsets = {
+            tp: offset
+            for tp, offset in offsets.items()
+            if tp.topic not in self.app.batched_topics or epochs.get(tp) == self.epoch[tp]
+        }
+        return await super()._commit(offsets) if offsets else False
+
+
+class Consumer(base.Consumer):
+    RebalanceListener = Listener
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.inflight: defaultdict[TP, deque[Batch]] = defaultdict(deque)
+        """In the order in which they were delivered."""
+        self.commit_epoch: dict[TP, int] = {}
+        super().__init__(*args, **options)
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def group_generation(self) -> int:
+        return self._thread.group_generation
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        fetched, active = await self._wait_next_records(timeout)
+        app, epochs = self.app, self._thread.epoch
+        generation = app.consumer_generation_id
+        for tp, (epoch, records) in (fetched or {}).items():
+            if self.should_stop or not self.flow_active or app.consumer_generation_id != generation:
+                return  # a seek to what is committed always follows
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            if not records or epoch != epochs[tp]:
+                continue  # fetched before the last seek: it will be fetched again
+            app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            message = self._to_message(tp, records[-1])
+            message.key, message.value = None, Batch(records, tp, epoch, self._thread)
+            if tp.topic in app.batched_topics:
+                self.inflight[tp].append(message.value)
+            self._read_offset[tp] = None  # that nothing is missing between batches is the epoch's business
+            yield tp, message
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """A bounded queue already makes the fetcher wait; with every partition put aside it would sleep for a second."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
+        return [tp for tp in {*self._acked, *self.inflight} if topics is None or tp in topics or tp.topic in topics]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Up to where everything is done, without a hole."""
+        self._acked[tp].clear()  # streams fill them whatever their agent did
+        self._acked_index[tp].clear()
+        queue, epoch, offset = self.inflight[tp], self._thread.epoch[tp], None
+        while queue and (queue[0].done or queue[0].epoch != epoch):
+            batch = queue.popleft()
+            offset = batch.next_offset if batch.epoch == epoch else None
+        self.commit_epoch[tp] = epoch
+        return offset
+
+
+class Producer(base.Producer):
+    def _settings_extra(self) -> Mapping[str, Any]:
+        """Idempotence has no setting outside exactly-once."""
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(base.Transport):
+    Consumer = Consumer
+    Producer = Producer
+
+
+class BatchedApp(faust.App):
+    """``batched_topics``: whose agents get a :class:`Batch` as value of an event. Changelogs are batched for their tables too."""
+
+    batched_topics: frozenset[str] = frozenset()
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
+
+def raw_topic(app: faust.App, name: str, partitions: int) -> Any:
+    """What is in it is nobody's business but the agent's. Faust does not make it."""
+    return app.topic(name, key_serializer="raw", value_serializer="raw", partitions=partitions, internal=False)
+
+
+Record = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+"""Key, value, headers."""
+
+
+class Sent(NamedTuple):
+    """Records on their way; ``acknowledged`` gives what the broker says of the first of them."""
+
+    count: int
+    acknowledged: asyncio.Future[Any]
+
+
+async def send_all(app: faust.App, topic: str, partition: int, records: Iterable[Record]) -> list[Sent]:
+    """Record batches built directly: three times as fast as a send for each record. In order."""
+    producer, now = app.producer._ensure_producer(), int(time() * 1000)
+    sent, batch = [], producer.create_batch()
+    for key, value, headers in records:
+        if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
+            sent.append(await _send(producer, batch, topic, partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=now, headers=headers)  # an empty one takes any
+    if batch.record_count():
+        sent.append(await _send(producer, batch, topic, partition))
+    return sent
+
+
+async def _send(producer: Any, batch: Any, topic: str, partition: int) -> Sent:
+    batch.close()
+    return Sent(batch.record_count(), await producer.send_batch(batch, topic, partition=partition))
