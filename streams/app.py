@@ -1,7 +1,7 @@
 """The cluster shell: the two folds as Faust agents, state in changelogged tables, effects in order (DESIGN 5.7).
 
-A batch is the records of one fetch of one partition. What it leads to happens in this order, each acknowledged by all replicas before
-the next: outputs, rows of state (the partition's own row last), the offset. A crash anywhere repeats work and loses none.
+A batch is the records of one fetch of one partition. What it leads to happens in this order, each acknowledged by all replicas
+before the next: outputs, rows of state (the partition's own row last), the offset. A crash anywhere repeats work and loses none.
 Any error ends the process: whoever starts it again finds everything as it was acknowledged last.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from functools import lru_cache
-from typing import Any, Generic
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from time import monotonic
+from typing import Any, Generic, NamedTuple
 
 import faust
 from aiokafka.partitioner import murmur2
@@ -23,10 +24,11 @@ from streams import fact as f
 from streams import indicators as i
 from streams.cases import Cases
 from streams.changelog import BYTES, TEXT, ChangelogTable, Key, acknowledged
+from streams.clock import NEVER
 from streams.configurations import Configurations
 from streams.departments import Departments
 from streams.effects import Output, carry_out
-from streams.settings import CASES, DEPARTMENTS, Broker, Settings, Topics
+from streams.settings import CASES, DEPARTMENTS, Topics, Worker
 from streams.told import Told
 from streams.transport import Batch, BatchedApp, Record, Sent, raw_topic, send_all
 
@@ -34,24 +36,28 @@ log = logging.getLogger("crossdesk.streams")
 
 RECORD_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 1_000_000
+ASK_SECONDS = 2.0
 
 
 class Stage(Generic[Key]):
     """One of the two folds over the partitions that are ours: what :class:`Cases` and :class:`Departments` have in common."""
 
-    def __init__(self, app: BatchedApp, settings: Settings, table: ChangelogTable[Key], known: Configurations) -> None:
-        self.app, self.topics, self.table, self.known = app, settings.topics, table, known
+    name: str
+
+    def __init__(self, app: Any, topics: Topics, table: ChangelogTable[Key], known: Configurations) -> None:
+        self.app, self.topics, self.known = app, topics, known
+        self.table: ChangelogTable[Key] = table
         self.folds: dict[int, tuple[dict[Key, bytes], Any]] = {}
         self.records = self.batches = self.last_batch = 0
         self.busy = asyncio.Lock()
 
-    async def run(self, stream: AsyncIterator[Batch]) -> None:
+    async def run(self, stream: Any) -> None:
         """The agent: one batch after the other."""
         async for batch in stream:
             try:
                 async with self.busy:
                     await self.take(batch)
-            except Exception as error:  # noqa: BLE001  # Faust would start the agent again and stay, stuck
+            except Exception as error:  # Faust would start the agent again and stay, stuck
                 log.exception("%s, up to offset %d: stopped by an error", batch.tp, batch.next_offset)
                 await self.app.crash(error)
 
@@ -99,6 +105,8 @@ class Stage(Generic[Key]):
 
 
 class CasesStage(Stage[str]):
+    name = CASES
+
     def new_fold(self, partition: int, rows: dict[str, bytes]) -> Cases:
         return Cases(rows, partition, self.known.__getitem__, lambda department: self.partition_of(department.encode()))
 
@@ -138,10 +146,10 @@ class CasesStage(Stage[str]):
 
 
 class DepartmentsStage(Stage[bytes]):
-    def __init__(
-        self, app: BatchedApp, settings: Settings, table: ChangelogTable[bytes], known: Configurations
-    ) -> None:
-        super().__init__(app, settings, table, known)
+    name = DEPARTMENTS
+
+    def __init__(self, app: Any, topics: Topics, table: ChangelogTable[bytes], known: Configurations) -> None:
+        super().__init__(app, topics, table, known)
         self.told: dict[int, Told] = {}
 
     def new_fold(self, partition: int, rows: dict[bytes, bytes]) -> Departments:
@@ -161,14 +169,20 @@ class DepartmentsStage(Stage[bytes]):
 
     async def tell(self) -> None:
         """What indicators say now, where that is new. Readers keep the highest offset, so it may be said at any time."""
-        for partition in list(self.folds):
+        for partition in self.recovered():
             async with self.busy:
-                rows, fold = self.folds.get(partition, (None, None))
-                if rows is None or self.table.rows.get(partition) is not rows:
+                if partition not in self.recovered() or not self.known.complete.is_set():
                     continue
+                _, fold = self.fold(partition)
                 values = await self.told[partition].news(fold)
                 sent = await send_all(self.app, self.topics.indicators, partition, map(as_record, values))
             await acknowledged(sent)
+
+    def recovered(self) -> list[int]:
+        """The partitions whose rows are all here."""
+        if self.app.rebalancing or not self.app.tables.actives_ready:
+            return []
+        return [tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.facts]
 
 
 def as_record(value: i.IndicatorValue) -> Record:
@@ -182,27 +196,60 @@ def partition_of(key: bytes, partitions: int) -> int:
     return (number & 0x7FFFFFFF) % partitions
 
 
-class Streams:
-    """A worker: an app of Faust, and what it works on. :meth:`run` returns when it was told to stop."""
+class Figures(NamedTuple):
+    """How a worker is doing. ``offsets``: of each partition that is ours, what is committed and where it ended when the broker was
+    last asked, ``asked`` (``time.monotonic``). ``recovering``: records of changelogs still to be read. ``watermarks``: of each
+    source the least over our partitions, ``as_of`` the same of what indicators tell, in microseconds. ``counts``: what the folds
+    count.
+    """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.known = Configurations(settings.topics.config, settings.broker.client)
-        self.app = new_app(settings)
-        topics, partitions = settings.topics, settings.topics.partitions
-        self.stages: dict[str, Stage[Any]] = {}
-        if CASES in settings.agents:
+    offsets: Mapping[tuple[str, int], tuple[int, int]]
+    asked: float
+    recovering: int
+    rows: int
+    records: Mapping[str, int]
+    batch: Mapping[str, int]
+    watermarks: Mapping[str, int]
+    as_of: int | None
+    counts: Mapping[str, int]
+
+
+class Streams:
+    """A worker: an app of Faust, and what it works on."""
+
+    def __init__(self, worker: Worker) -> None:
+        topics, partitions = worker.topics, worker.topics.partitions
+        self.known = Configurations(topics.config, worker.client)
+        self.app: Any = new_app(worker)
+        self.ends: dict[TP, int] = {}
+        self.asked = 0.0
+        self.cases: CasesStage | None = None
+        self.departments: DepartmentsStage | None = None
+        if CASES in worker.settings.agents:
             rows = ChangelogTable(self.app, CASES, topics.cases_state, partitions, TEXT)
-            self.stages[topics.events] = CasesStage(self.app, settings, rows, self.known)
-        if DEPARTMENTS in settings.agents:
+            self.cases = CasesStage(self.app, topics, rows, self.known)
+            self.serve(topics.events, partitions, self.cases)
+        if DEPARTMENTS in worker.settings.agents:
             kept = ChangelogTable(self.app, DEPARTMENTS, topics.departments_state, partitions, BYTES)
-            stage = self.stages[topics.facts] = DepartmentsStage(self.app, settings, kept, self.known)
-            self.app.task(self.ending(lambda: every(settings.tell_seconds, stage.tell)))
-        self.app.batched_topics = frozenset(self.stages)
-        for topic, stage in self.stages.items():
-            source = raw_topic(self.app, topic, partitions)
-            self.app.agent(source, name=topic, concurrency=1)(stage.run)
+            self.departments = DepartmentsStage(self.app, topics, kept, self.known)
+            self.serve(topics.facts, partitions, self.departments)
+            self.app.task(self.ending(partial(every, worker.settings.tell_seconds, self.departments.tell)))
         self.app.task(self.ending(self.known.follow))
+        self.app.task(self.ending(partial(every, ASK_SECONDS, self.ask)))
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT: then the batch in hand is finished and committed. Raises SystemExit, not 0 after an error."""
+        worker = faust.Worker(self.app, loglevel="warn", quiet=True, redirect_stdouts=False, override_logging=False)
+        worker.spinner = None
+        worker.execute_from_commandline()
+
+    def serve(self, topic: str, partitions: int, stage: Stage[Any]) -> None:
+        self.app.batched_topics |= {topic}
+        self.app.agent(raw_topic(self.app, topic, partitions), name=topic, concurrency=1)(stage.run)
+
+    @property
+    def stages(self) -> list[Stage[Any]]:
+        return [stage for stage in (self.cases, self.departments) if stage is not None]
 
     def ending(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         """An error in a task would go unheard: it ends the process."""
@@ -210,16 +257,43 @@ class Streams:
         async def task() -> None:
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001  # it does end here
+            except Exception as error:  # it does end here
                 log.exception("stopped by an error")
                 await self.app.crash(error)
 
         return task
 
-    @property
-    def partitions(self) -> list[TP]:
-        """That are ours now."""
-        return [tp for tp in self.app.consumer.assignment() if tp.topic in self.stages]
+    async def ask(self) -> None:
+        """Where the partitions that are ours end."""
+        ours = [tp for tp in self.app.consumer.assignment() if tp.topic in self.app.batched_topics]
+        if ours and not self.app.rebalancing:
+            self.ends = {
+                TP(tp.topic, tp.partition): end for tp, end in (await self.app.consumer.highwaters(*ours)).items()
+            }
+            self.asked = monotonic()
+
+    def figures(self) -> Figures:
+        """From any thread."""
+        committed, recovery = self.app.consumer._committed_offset, self.app.tables.recovery
+        marks: dict[str, int] = {}
+        counts: Counter[str] = Counter()
+        if self.cases is not None:
+            for _, fold in list(self.cases.folds.values()):
+                counts.update(fold.meta.counts)
+                for source, until in list(fold.meta.marks.items()):
+                    marks[source] = min(until, marks.get(source, until))
+        told = list(self.departments.folds.values()) if self.departments is not None else []
+        return Figures(
+            offsets={(tp.topic, tp.partition): (committed.get(tp) or 0, end) for tp, end in list(self.ends.items())},
+            asked=self.asked,
+            recovering=max(recovery.active_remaining_total(), 0) if recovery.in_recovery else 0,
+            rows=sum(len(rows) for stage in self.stages for rows in list(stage.table.rows.values())),
+            records={stage.name: stage.records for stage in self.stages},
+            batch={stage.name: stage.last_batch for stage in self.stages},
+            watermarks=marks,
+            as_of=min((fold.meta.as_of for _, fold in told if fold.meta.as_of != NEVER), default=None),
+            counts=counts,
+        )
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -228,17 +302,18 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
 
 
-def new_app(settings: Settings) -> BatchedApp:
-    """Settings that were measured: see docs/kafka.md."""
+def new_app(worker: Worker) -> BatchedApp:
+    """With the settings that were measured to lose nothing (tests/chaos) and to be fast."""
+    settings = worker.settings
     return BatchedApp(
-        settings.group,
-        broker=[f"kafka://{server}" for server in settings.broker.servers],
-        broker_credentials=credentials(settings.broker),
+        worker.group,
+        broker=[f"kafka://{server}" for server in worker.client["bootstrap_servers"]],
+        broker_credentials=credentials(**worker.client),
         broker_session_timeout=settings.session_seconds,
         broker_heartbeat_interval=1,
         broker_rebalance_timeout=10,
         broker_commit_interval=0.5,
-        broker_max_poll_records=settings.most_records,
+        broker_max_poll_records=settings.batch_records,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_group_instance_id=settings.instance or None,
         consumer_auto_offset_reset="earliest",
@@ -257,12 +332,20 @@ def new_app(settings: Settings) -> BatchedApp:
     )
 
 
-def credentials(broker: Broker) -> Any:
-    if broker.sasl_mechanism:
+def credentials(
+    *,
+    ssl_context: Any = None,
+    sasl_mechanism: str = "",
+    sasl_plain_username: str = "",
+    sasl_plain_password: str = "",
+    **_: Any,
+) -> Any:
+    """What aiokafka is given, as Faust wants it."""
+    if sasl_mechanism:
         return faust.SASLCredentials(
-            username=broker.sasl_username,
-            password=broker.sasl_password,
-            ssl_context=broker.ssl_context,
-            mechanism=broker.sasl_mechanism,
+            username=sasl_plain_username,
+            password=sasl_plain_password,
+            ssl_context=ssl_context,
+            mechanism=sasl_mechanism,
         )
-    return faust.SSLCredentials(broker.ssl_context) if broker.ssl_context else None
+    return faust.SSLCredentials(ssl_context) if ssl_context else None

@@ -77,7 +77,8 @@ class Cases:
         for key, start in self._rows():
             if start.format != FORMAT:
                 raise IncompatibleState(
-                    "this data was measured by a crossdesk with other measures: use that one, or start again in a new folder"
+                    "this was measured by a crossdesk with other measures: use that one, or measure everything anew into the next"
+                    " generation with `crossdesk rebuild`"
                 )
             if start.wake < FAR:
                 self._wakes(key).append((start.wake, key))

@@ -19,21 +19,22 @@ from streams.transport import Batch, Record, Sent, raw_topic, send_all
 
 VERSION_BYTES = 8
 HEADER = "version"
+BEGINNING = -1
 FLUSH_BATCHES = 64
 """Faust's recovery applies so many batches at once. With one it would go on while the partition is worked on already."""
 
 Key = TypeVar("Key", str, bytes)
 
 
-class Keys(NamedTuple, Generic[Key]):
+class Coding(NamedTuple, Generic[Key]):
     """How keys of rows are written, and read."""
 
     encode: Callable[[Key], bytes]
     decode: Callable[[bytes], Key]
 
 
-TEXT: Keys[str] = Keys(str.encode, bytes.decode)
-BYTES: Keys[bytes] = Keys(bytes, bytes)
+TEXT: Coding[str] = Coding(str.encode, bytes.decode)
+BYTES: Coding[bytes] = Coding(bytes, bytes)
 
 
 class Versions:
@@ -57,7 +58,9 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
     changelog; as many partitions as what is folded.
     """
 
-    def __init__(self, app: faust.App, name: str, topic: str, partitions: int, keys: Keys[Key]) -> None:
+    app: Any
+
+    def __init__(self, app: faust.App, name: str, topic: str, partitions: int, coding: Coding[Key]) -> None:
         super().__init__(
             app,
             name=name,
@@ -67,7 +70,8 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
             changelog_topic=raw_topic(app, topic, partitions),
             recovery_buffer_size=FLUSH_BATCHES,
         )
-        self.topic, self.keys = topic, keys
+        self.topic = topic
+        self.coding: Coding[Key] = coding
         self.rows: defaultdict[int, dict[Key, bytes]] = defaultdict(dict)
         self.versions: defaultdict[int, Versions] = defaultdict(Versions)
         self.torn: set[int] = set()
@@ -76,14 +80,18 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
 
     # -- recovery
     async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+        self,
+        assigned: set[TP],  # noqa: ARG002  # Faust's
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,  # noqa: ARG002
     ) -> None:
         """What is new here is read from the beginning of its changelog, and what is torn too."""
         offsets = self.app.tables.recovery.active_offsets
         for tp in {*revoked, *newly_assigned, *(TP(self.topic, partition) for partition in self.torn)}:
             if tp.topic == self.topic:
                 self.forget(tp.partition)
-                offsets.pop(tp, None)
+                offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
         self.torn.clear()
 
     def forget(self, partition: int) -> None:
@@ -99,7 +107,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
 
     def _apply(self, records: Batch) -> None:
         partition = records.tp.partition
-        rows, stands, decode = self.rows[partition], self.versions[partition].stands, self.keys.decode
+        rows, stands, decode = self.rows[partition], self.versions[partition].stands, self.coding.decode
         for record in records:
             key, value = record.key, record.value
             if value is None:
@@ -113,7 +121,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         for tp in active_tps:
             found = self.versions.pop(tp.partition, None)
             if found is not None and found.overtaken:
-                rows, decode = self.rows[tp.partition], self.keys.decode
+                rows, decode = self.rows[tp.partition], self.coding.decode
                 again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
                 await self._say(tp.partition, again)
         await super().on_recovery_completed(active_tps, standby_tps)
@@ -121,7 +129,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
     # -- writing
     async def write(self, partition: int, changes: Mapping[Key, bytes | None], version: int) -> None:
         """Into the changelog, in this order; returns when all replicas have it. ``rows`` are the caller's to change."""
-        encode = self.keys.encode
+        encode = self.coding.encode
         await self._say(partition, [changed(encode(key), value, version) for key, value in changes.items()])
 
     async def _say(self, partition: int, records: Iterable[Record]) -> None:
@@ -131,7 +139,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
             first, known = (await one.acknowledged).offset, offsets.get(tp)
             if known is None or first != known + 1:
                 self.torn.add(partition)
-            offsets[tp] = first + one.count - 1
+            offsets[tp] = first + one.records - 1
 
 
 def changed(key: bytes, value: bytes | None, version: int) -> Record:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+ENVIRONMENT = "CROSSDESK_STREAMS_"
 CASES, DEPARTMENTS = "cases", "departments"
 
 
@@ -26,47 +26,42 @@ class Topics(BaseModel):
     partitions: int = Field(ge=1)
 
 
-class Broker(BaseModel):
-    """How a client of aiokafka reaches it."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    servers: tuple[str, ...]
-    security_protocol: str = "PLAINTEXT"
-    ssl_context: ssl.SSLContext | None = None
-    sasl_mechanism: str = ""
-    sasl_username: str = ""
-    sasl_password: str = Field(default="", repr=False)
-
-    @property
-    def client(self) -> Mapping[str, Any]:
-        """The arguments of a client."""
-        sasl = {
-            "sasl_mechanism": self.sasl_mechanism,
-            "sasl_plain_username": self.sasl_username,
-            "sasl_plain_password": self.sasl_password,
-        }
-        return {
-            "bootstrap_servers": list(self.servers),
-            "security_protocol": self.security_protocol,
-            "ssl_context": self.ssl_context,
-            **(sasl if self.sasl_mechanism else {}),
-        }
-
-
 class Settings(BaseModel):
-    """Of one worker. ``group``: of consumers, the same for all workers of an installation and generation. ``instance``: a name that a
-    worker keeps when it is started again: then its partitions wait for it (``session_seconds``) and nothing is assigned anew.
+    """Each is a variable of the environment: its name in capitals behind :data:`ENVIRONMENT`.
+
+    ``generation``: what it works on (DESIGN 5.13). ``instance``: a name that a worker keeps when it is started again: then its
+    partitions wait for it, for ``session_seconds``, and nothing is assigned anew. ``agents``: which of the two folds it runs.
+    ``batch_records``: the most that are fetched and folded at once. ``tell_seconds``: how often indicators are told anew.
+    A worker is not ready that has lag and has not moved for ``stuck_seconds``; after twice as long it ends, to be started again.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    broker: Broker
+    generation: int = Field(default=1, ge=1)
+    instance: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    agents: frozenset[str] = frozenset({CASES, DEPARTMENTS})
+    batch_records: int = Field(default=4_000, ge=1, le=100_000)
+    session_seconds: float = Field(default=8.0, ge=6, le=300)
+    tell_seconds: float = Field(default=0.5, ge=0.05, le=60)
+    stuck_seconds: float = Field(default=60.0, ge=10)
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(default=8931, ge=0, le=65535)
+
+    @field_validator("agents", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        named = frozenset(value.split(",")) if isinstance(value, str) else value
+        if not named or not named <= {CASES, DEPARTMENTS}:
+            raise ValueError(f"write {CASES}, {DEPARTMENTS}, or both with a comma between")
+        return named
+
+
+class Worker(NamedTuple):
+    """All that a worker is made of. ``client``: the arguments of a client of aiokafka; ``group``: of consumers, the same for all
+    workers of an installation and generation.
+    """
+
+    settings: Settings
     topics: Topics
     group: str
-    instance: str = ""
-    agents: frozenset[str] = frozenset({CASES, DEPARTMENTS})
-    most_records: int = Field(default=4_000, ge=1)
-    session_seconds: float = Field(default=8.0, ge=3)
-    tell_seconds: float = Field(default=0.5, ge=0)
-    """How often indicators are told anew, at the most."""
+    client: Mapping[str, Any]
