@@ -12,12 +12,13 @@ Where a fact belongs:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.fact import DONE, MET, MISSED, Outcome, Timed
+from streams.fact import Outcome
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
+from streams.rolling import GOES_ON, Determined, Group, Series
 from streams.statistics import Survival, wilson
 
 if TYPE_CHECKING:
@@ -27,29 +28,12 @@ SECOND_US = 1_000_000
 CATALOGUE: Mapping[str, tuple[Indicator, ...]] = {
     m: tuple(i for i in INDICATORS if i.measure == m) for m in {i.measure for i in INDICATORS}
 }
-PAIRS = frozenset(i.measure for i in INDICATORS if i.pairs)
-LONGEST_FIRST = sorted(WINDOWS.items(), key=lambda window: -window[1])
-
-
-def determined(fact: Timed) -> bool:
-    outcome = fact.outcome
-    return outcome is MET or outcome is MISSED or outcome is DONE
-
-
-class Group:
-    """The facts behind one answer: a department's own, or those of one pair. ``running``: business time at ``as_of``."""
-
-    __slots__ = ("determined", "running")
-
-    def __init__(self) -> None:
-        self.determined: list[Timed] = []
-        self.running: list[int] = []
 
 
 class Window:
     """What a group says within one window. A fact that was missed and still runs is in both, and has one duration."""
 
-    def __init__(self, inside: Sequence[Timed], running: Sequence[int]) -> None:
+    def __init__(self, inside: Sequence[Determined], running: Sequence[int]) -> None:
         self.inside, self.running = inside, running
 
     def count(self, outcome: str) -> int:
@@ -58,7 +42,7 @@ class Window:
     @cached_property
     def ended(self) -> list[int]:
         """Business time, ascending."""
-        return sorted(f.business_us for f in self.inside if not f.runs)
+        return sorted(f.business_us for f in self.inside if f.business_us != GOES_ON)
 
     @cached_property
     def survival(self) -> Survival:
@@ -72,57 +56,21 @@ class Aggregator:
         self.config, self.as_of, self.offset = config, as_of, offset
         self.depth: Callable[[str], int] = cache(lambda department: config.depth(department, as_of))
 
-    def groups(self, measure: str, department: str, level: int, facts: Iterable[tuple[str, Timed]]) -> dict[str, Group]:
-        """The facts of one series, given with their counterpart, by counterpart; the department's own have none.
-
-        A department is shown at its own depth in the tree, a pair at that of its deeper side: facts of a level where
-        neither can be are not looked at.
-        """
-        depth, pairs = self.depth(department), measure in PAIRS
-        if measure not in CATALOGUE or depth > level or (depth < level and not pairs):
-            return {}
-        groups: dict[str, Group] = {"": Group()} if depth == level else {}
-        own = list(groups.values())
-        takers: dict[str, list[Group]] = {}
-        for counterpart, fact in facts:
-            taking = takers.get(counterpart)
-            if taking is None:
-                taking = own
-                if pairs and counterpart not in ("", department) and max(depth, self.depth(counterpart)) == level:
-                    groups[counterpart] = Group()
-                    taking = [*own, groups[counterpart]]
-                takers[counterpart] = taking
-            if taking:
-                self._put(fact, taking)
-        for group in groups.values():
-            group.running.sort()
-        return groups
-
-    def _put(self, fact: Timed, groups: Iterable[Group]) -> None:
-        if determined(fact):
-            for group in groups:
-                group.determined.append(fact)
-        if fact.runs:
-            business = self.business(fact)
-            for group in groups:
-                group.running.append(business)
-
-    def business(self, fact: Timed) -> int:
-        """The business time of a running fact at ``as_of``, in microseconds."""
-        if not fact.calendar:
-            return fact.business_us
-        return fact.business_us + self.config.calendar(fact.calendar).worked(fact.since, self.as_of)
+    def shows(self, series: Series) -> bool:
+        """A department is shown at its own depth in the tree, a pair at that of its deeper side."""
+        depth, counterpart = self.depth(series.department), series.counterpart
+        if not counterpart:
+            return depth == series.level
+        return depth <= series.level and max(depth, self.depth(counterpart)) == series.level
 
     def values(self, measure: str, department: str, counterpart: str, group: Group) -> Iterator[IndicatorValue]:
         """Every indicator of the measure over every window; what runs now has none."""
         indicators = [i for i in CATALOGUE[measure] if i.pairs or not counterpart]
         until, floor = self.as_of, self.as_of // FLOOR_US * FLOOR_US
-        inside = group.determined
-        found = [("", i, _number(len(group.running))) for i in indicators if i.aggregation is Aggregation.running]
-        for name, length in LONGEST_FIRST:  # one lies in the other
-            since = floor - length
-            inside = [f for f in inside if f.counts_at is not None and since < f.counts_at <= until]
-            window = Window(inside, group.running)
+        running = group.worked(until, self.config.calendar)
+        found = [("", i, _number(len(running))) for i in indicators if i.aggregation is Aggregation.running]
+        for name, length in WINDOWS.items():
+            window = Window(group.between(floor - length, until), running)
             found += [(name, i, _OVER[i.aggregation](i, window)) for i in indicators if i.aggregation in _OVER]
         for name, indicator, what in found:
             yield IndicatorValue(
@@ -191,6 +139,6 @@ _OVER: Mapping[Aggregation, Callable[[Indicator, Window], _Found]] = {
     Aggregation.p50: lambda _, window: _percentile(0.5, window),
     Aggregation.p90: lambda _, window: _percentile(0.9, window),
     Aggregation.count: lambda _, window: _number(len(window.inside)),
-    Aggregation.cases: lambda _, window: _number(len({f.case_id for f in window.inside})),
+    Aggregation.cases: lambda _, window: _number(len({f.case for f in window.inside})),
     Aggregation.total: _total,
 }

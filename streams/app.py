@@ -36,6 +36,7 @@ log = logging.getLogger("crossdesk.streams")
 
 RECORD_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 1_000_000
+GENERATION = "generation"
 ASK_SECONDS = 2.0
 
 
@@ -49,14 +50,12 @@ class Stage(Generic[Key]):
         self.table: ChangelogTable[Key] = table
         self.folds: dict[int, tuple[dict[Key, bytes], Any]] = {}
         self.records = self.batches = self.last_batch = 0
-        self.busy = asyncio.Lock()
 
     async def run(self, stream: Any) -> None:
         """The agent: one batch after the other."""
         async for batch in stream:
             try:
-                async with self.busy:
-                    await self.take(batch)
+                await self.take(batch)
             except Exception as error:  # Faust would start the agent again and stay, stuck
                 log.exception("%s, up to offset %d: stopped by an error", batch.tp, batch.next_offset)
                 await self.app.crash(error)
@@ -105,7 +104,19 @@ class Stage(Generic[Key]):
 
 
 class CasesStage(Stage[str]):
+    """What cases of one generation say to each other is for that generation alone, and lies among the events of all."""
+
     name = CASES
+
+    def __init__(
+        self, app: Any, topics: Topics, table: ChangelogTable[str], known: Configurations, generation: int
+    ) -> None:
+        super().__init__(app, topics, table, known)
+        self.generation = str(generation).encode()
+
+    def is_ours(self, headers: Iterable[tuple[str, bytes]]) -> bool:
+        """Whoever else writes to the topic may have headers of other names."""
+        return all(name != GENERATION or value == self.generation for name, value in headers)
 
     def new_fold(self, partition: int, rows: dict[str, bytes]) -> Cases:
         return Cases(rows, partition, self.known.__getitem__, lambda department: self.partition_of(department.encode()))
@@ -124,7 +135,8 @@ class CasesStage(Stage[str]):
                     yield mark.data.version
 
     async def compute(self, fold: Cases, batch: Batch) -> tuple[dict[str, bytes | None], list[Sent]]:
-        effects = fold.batch([(record.offset, record.value or b"") for record in batch])
+        for_us = [record for record in batch if not record.headers or self.is_ours(record.headers)]
+        effects = fold.batch([(record.offset, record.value or b"") for record in for_us])
         sent: list[Sent] = []
         for (topic, partition), records in self.addressed(effects.outputs).items():
             sent += await send_all(self.app, topic, partition, records)
@@ -138,7 +150,8 @@ class CasesStage(Stage[str]):
             topic, owner = topics[output.topic], output.owner.encode()
             if owner:
                 key = output.key if output.topic == "facts" else owner
-                found[topic, self.partition_of(owner)].append((key, output.value, []))
+                headers = [(GENERATION, self.generation)] if output.topic == "events" else []
+                found[topic, self.partition_of(owner)].append((key, output.value, headers))
             else:
                 for partition in range(self.topics.partitions):
                     found[topic, partition].append((None, output.value, []))
@@ -170,13 +183,10 @@ class DepartmentsStage(Stage[bytes]):
     async def tell(self) -> None:
         """What indicators say now, where that is new. Readers keep the highest offset, so it may be said at any time."""
         for partition in self.recovered():
-            async with self.busy:
-                if partition not in self.recovered() or not self.known.complete.is_set():
-                    continue
+            if self.known.complete.is_set() and partition in self.recovered():
                 _, fold = self.fold(partition)
                 values = await self.told[partition].news(fold)
-                sent = await send_all(self.app, self.topics.indicators, partition, map(as_record, values))
-            await acknowledged(sent)
+                await acknowledged(await send_all(self.app, self.topics.indicators, partition, map(as_record, values)))
 
     def recovered(self) -> list[int]:
         """The partitions whose rows are all here."""
@@ -227,7 +237,7 @@ class Streams:
         self.departments: DepartmentsStage | None = None
         if CASES in worker.settings.agents:
             rows = ChangelogTable(self.app, CASES, topics.cases_state, partitions, TEXT)
-            self.cases = CasesStage(self.app, topics, rows, self.known)
+            self.cases = CasesStage(self.app, topics, rows, self.known, worker.settings.generation)
             self.serve(topics.events, partitions, self.cases)
         if DEPARTMENTS in worker.settings.agents:
             kept = ChangelogTable(self.app, DEPARTMENTS, topics.departments_state, partitions, BYTES)
@@ -297,9 +307,11 @@ class Streams:
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """So often, but no more than half of the time."""
     while True:
+        began = monotonic()
         await work()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(max(seconds, monotonic() - began))
 
 
 def new_app(worker: Worker) -> BatchedApp:

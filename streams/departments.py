@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import CATALOGUE, PAIRS, Aggregator, Group
+from streams.aggregate import CATALOGUE, Aggregator
 from streams.clock import NEVER
 from streams.fact import PLACE, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on, takes_back
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
+from streams.rolling import PAIRS, Group, Rolling
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -102,6 +103,9 @@ class Departments:
         self.shelves: dict[bytes, Shelf] = {}
         self.today = NEVER
         self.answered: set[tuple[str, str, str]] = set()
+        self.rolling: Rolling | None = None
+        self.changed: dict[bytes, bytes | None] = {}
+        """Since windows were last asked for: what they have of it."""
         for key, value in state.items():
             if key[:1] == ABOUT and len(key) == 17:
                 self.answered.add(_about(value))
@@ -142,7 +146,13 @@ class Departments:
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
         if shelf.paired:
             self._remember(shelf, _facts(raw).counterparts)
+        self._note(key, known)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
+
+    def _note(self, key: bytes, known: bytes | None) -> None:
+        """What windows have of it will have to be taken away."""
+        if self.rolling is not None:
+            self.changed.setdefault(key, known)
 
     def _retracted(self, raw: bytes) -> bytes:
         """It is counted nowhere any more, and let go like what counts now."""
@@ -214,13 +224,15 @@ class Departments:
                 if day > self.today:
                     shelf.put(key, day)
                 else:
+                    self._note(key, self.state[key])
                     self.changes[key] = None
             if not shelf.days:
                 del self.shelves[place]
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
-        """Every indicator at ``as_of``. Nothing before the first watermark of every source.
+        """Every indicator at ``as_of``. Nothing before the first watermark of every source. What is folded while they are computed
+        changes none of them.
 
         Who had an answer once goes on to say that there is none: readers keep the last.
         """
@@ -228,26 +240,30 @@ class Departments:
             return
         config = self.configuration(self.meta.config)
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
+        groups = self._rolled(config).groups
         silent = set(self.answered)
-        series: dict[tuple[str, str, int], list[tuple[Shelf, int]]] = {}
-        for shelf in self.shelves.values():
-            for i, (department, level) in enumerate(zip(shelf.departments, shelf.levels, strict=True)):
-                series.setdefault((shelf.measure, department, level), []).append((shelf, i))
-        for (measure, department, level), places in sorted(series.items(), key=lambda item: item[0]):
-            facts = chain.from_iterable(self._counted(shelf, i) for shelf, i in places)
-            for counterpart, group in sorted(aggregator.groups(measure, department, level, facts).items()):
-                about = (measure, department, counterpart)
+        for series in sorted(groups):
+            group = groups[series]
+            if group and aggregator.shows(series):
+                about = (series.measure, series.department, series.counterpart)
                 silent.discard(about)
                 yield from aggregator.values(*about, group)
         for about in sorted(silent):
             yield from aggregator.values(*about, Group())
 
-    def _counted(self, shelf: Shelf, i: int) -> Iterator[tuple[str, Facts]]:
-        """What lies on a shelf, with the counterpart at its level number ``i``. A retraction knows none."""
-        changes, state = self.changes, self.state
-        for key in shelf:
-            facts = _facts(changes.get(key) or state[key])
-            yield facts.counterparts[i], facts
+    def _rolled(self, config: Configuration) -> Rolling:
+        """Under this configuration, and with all that has changed."""
+        rolling = self.rolling
+        if rolling is None or rolling.version != config.version:
+            rolling = self.rolling = Rolling(config.version, config.calendar)
+            self.changed = dict.fromkeys((key for shelf in self.shelves.values() for key in shelf), None)
+        state, changes = self.state, self.changes
+        for key, old in self.changed.items():
+            new = changes[key] if key in changes else state.get(key)
+            if new is not old:
+                rolling.replace(_facts(old) if old else None, _facts(new) if new else None)
+        self.changed = {}
+        return rolling
 
 
 def day_to_go(fact: Filed) -> int | None:

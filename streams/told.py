@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from streams.departments import Departments
 from streams.indicators import IndicatorValue
 
-SLICE = 500
-"""So many values are computed before others get their turn."""
+SLICE = 200
+"""So many values are computed before others get their turn: what is told is of one moment all the same (``Departments.indicators``)."""
 
 Said = tuple[float | None, int, float | None, float | None, bool]
 
