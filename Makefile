@@ -3,6 +3,7 @@
 
 SHELL := /bin/sh
 VENV := .venv
+PEERS := .venv-bench
 BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
@@ -10,7 +11,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test test-full lint bench lock clean debian
+.PHONY: help demo test test-full lint chaos bench lock clean debian
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,7 +31,10 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the laws of the tree
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-bench: $(VENV)/.dev ## how fast it is on this machine                         ARGS="--json"
+chaos: $(VENV)/.dev debian ## kill processes of a cluster under load, and compare  ARGS="--seconds 600"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+bench: $(VENV)/.dev $(PEERS)/.bench ## how fast it is on this machine                   ARGS="--only core --json"
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 # The oldest Python resolves: what only old ones need is then in the lock, and newer ones do no harm to it.
@@ -43,9 +47,10 @@ lock: $(VENV)/.dev ## write requirements/ anew from pyproject.toml            AR
 	$(COMPILE) --all-build-deps --extra embedded --output-file requirements/run.txt $(ARGS) pyproject.toml
 	$(COMPILE) --all-build-deps --extra embedded --extra dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt $(ARGS) pyproject.toml
+	$(COMPILE) --extra bench --output-file requirements/bench.txt $(ARGS) pyproject.toml
 
 clean: ## remove what make made: .venv and the caches
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- set-up
@@ -68,6 +73,13 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
 	@echo "make: installing $< into $(VENV); the first time this takes a minute or two"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Whom the benchmark compares us with: they want other versions of what we use too.
+$(PEERS)/.bench: requirements/bench.txt | $(BIN)/python
+	@echo "make: installing $< into $(PEERS); the first time this takes a minute or two"
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Programs that the tests run, as they come with Debian: prometheus brings promtool, and Maven fetches a Kafka.

@@ -16,6 +16,7 @@ import msgspec
 
 from deploy.ahead import Prepared, prepare
 from deploy.log import TOPICS, Log, LogError, Stored
+from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
@@ -26,8 +27,7 @@ from streams.configuration import Configuration, Files, encode
 from streams.departments import Departments
 from streams.effects import carry_out
 from streams.indicators import IndicatorValue
-from streams.problems import Problem, Severity
-from streams.successor import check_successor
+from streams.problems import Problem
 
 BATCH = 16_000
 STORE_FACTS = 100_000
@@ -49,20 +49,15 @@ class Progress(NamedTuple):
     now: float
 
 
-class Refused(Exception):
-    """The configuration cannot follow the one in force; ``problems`` say why."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-
-
 class Embedded:
-    """One installation in ``folder``. Raises :class:`LogError`, or ``sinks.store.StoreError`` when the store cannot be used."""
+    """One generation of the installation in ``folder``: unless named, the current one. Only that one takes anything in.
 
-    def __init__(self, folder: Path, *, store: bool = True) -> None:
+    Raises :class:`LogError`, or ``sinks.store.StoreError`` when the store cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, store: bool = True, generation: int | None = None) -> None:
         self.folder = folder
-        self.log = Log(folder / "log.sqlite3")
+        self.log = Log(folder / "log.sqlite3", generation)
         self.store: ClickHouse | None = None
         self.writer = ThreadPoolExecutor(1, "store")
         self.writing: Writing | None = None
@@ -71,8 +66,7 @@ class Embedded:
             self.case_state = {k.decode(): v for k, v in self.log.state("cases").items()}
             self.department_state = self.log.state("departments")
             if store:
-                self.store = connect(f"chdb://{(folder / 'store').resolve()}")
-                self.store.migrate()
+                self.store = open_store(folder, self.log)
         except BaseException:
             self.close()
             raise
@@ -108,16 +102,13 @@ class Embedded:
     def apply(self, files: Files) -> tuple[int, list[Problem]]:
         """Make ``files`` the next version, unless they say what the newest says: its number, and what to know about it.
 
-        Raises :class:`Refused`.
+        Raises :class:`deploy.succession.Refused`.
         """
         old = self.configuration
-        if old is not None and files.model_copy(update={"version": old.version}) == old.files:
-            return old.version, []
-        version = old.version + 1 if old else 1
-        new = Configuration(files.model_copy(update={"version": version}))
-        problems = check_successor(old, new, self.least_watermark()) if old else []
-        if any(p.severity is Severity.error for p in problems):
-            raise Refused(problems)
+        new, problems = successor(old, files, self.least_watermark)
+        version = new.version
+        if new is old:
+            return version, []
         with self.log.transaction():
             self.log.add_configuration(version, encode(new.files))
             self.log.append("events", [("", e.encode(e.config_mark(version, e.instant(now_us()))))], now_us())
@@ -168,6 +159,12 @@ class Embedded:
         while self._fold_batch():
             pass
 
+    def catch_up(self) -> Iterator[int]:
+        """The same, on into the store. Yields where in the log it goes on, whenever what lies before is durable and folded."""
+        while self._fold_batch():
+            self._write_beside()
+            yield self.log.position("cases")
+
     def _fold_batch(self) -> bool:
         """One batch through both folds, in one transaction."""
         if self.cases is None or self.departments is None:
@@ -181,7 +178,7 @@ class Embedded:
         first, at = self.log.end_of_facts(), now_us()
         with self.log.transaction():
             for topic, outputs in said.items():
-                self.log.append(topic, outputs, at)
+                self.log.say(topic, outputs, at)
             self.log.append_facts(first, facts)
             self.log.store("cases", {k.encode(): v for k, v in effects.changes.items()})
             self.log.set_position("cases", records[-1].offset + 1)
@@ -251,7 +248,7 @@ class Embedded:
                 self._drop_facts()
 
     def repair(self, case: str) -> None:
-        """Fold a case anew from all its stored records."""
+        """Fold a case anew from all its stored records. A generation that is made anew has no need of that."""
         stored = tuple(r.value for r in self.log.of_key("events", case) if not _revives(r.value))
         source, _, subject = case.partition("/")
         revive = e.Revive(
@@ -263,7 +260,7 @@ class Embedded:
             data=e.ReviveData(stored),
         )
         with self.log.transaction():
-            self.log.append("events", [(case, e.encode(revive))], now_us())
+            self.log.say("events", [(case, e.encode(revive))], now_us())
         self.fold()
 
     def sources(self) -> list[str]:
@@ -292,6 +289,21 @@ class Embedded:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_store(folder: Path, log: Log) -> ClickHouse:
+    """The store of the generation of ``log``. Everybody reads from it what the log calls the current one: whoever was stopped while
+    switching has switched.
+    """
+    store = connect(f"chdb://{(folder / 'store').resolve()}", log.generation)
+    try:
+        store.migrate()
+        if store.current_generation() != log.current:
+            store.switch(log.current)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes, bytes]], events: Sequence[Stored]) -> None:

@@ -217,8 +217,8 @@ def answer(log: Log, question: Mapping[str, Any]) -> bytes:
     versions = log.configurations()
     case = case_named(log, case)
     # the row of the partition alone: all of the state may be gigabytes
-    meta = log.db.execute("SELECT value FROM cases_state WHERE key = ?", (META.encode(),)).fetchone()
-    now = msgspec.msgpack.decode(meta[0], type=Meta).marks.get(case.partition("/")[0]) if meta else None
+    meta = log.row_of_state("cases", META.encode())
+    now = msgspec.msgpack.decode(meta, type=Meta).marks.get(case.partition("/")[0]) if meta else None
     if not versions or now is None:
         raise NotThere(f"{case} is not measured yet: its source has not said how far it is complete")
     config = Configuration.decode(versions[max(versions)])

@@ -34,15 +34,21 @@ class Stopped(Exception):
     """Nothing is broken, and nothing can be done: the message says what to do."""
 
 
+class Outdated(Stopped):
+    """What was measured was measured by a crossdesk with other measures."""
+
+
 @contextmanager
-def opened(folder: Path) -> Iterator[Embedded]:
-    """What was made here is removed again if nothing came of it: a wrong path must not leave the newest folder."""
+def opened(folder: Path, generation: int | None = None) -> Iterator[Embedded]:
+    """Of the current generation, unless another is named. What was made here is removed again if nothing came of it: a wrong path
+    must not leave the newest folder.
+    """
     new = not folder.exists()
     stored = False
     refuse_unwritable(folder)
     try:
         with openable(folder), undamaged(folder):
-            embedded = Embedded(folder)
+            embedded = Embedded(folder, generation=generation)
         with embedded:
             try:
                 with undamaged(folder):
@@ -76,12 +82,12 @@ def refuse_unwritable(folder: Path) -> None:
 
 
 @contextmanager
-def log_of(folder: Path) -> Iterator[Log]:
-    """The log alone, of a folder that has one."""
+def log_of(folder: Path, generation: int | None = None) -> Iterator[Log]:
+    """The log alone, of a folder that has one, as the current generation sees it unless another is named."""
     exists(folder)
     with undamaged(folder):
         with openable(folder):
-            log = Log(folder / LOG)
+            log = Log(folder / LOG, generation)
         with log:
             yield log
 
@@ -108,7 +114,7 @@ def openable(folder: Path) -> Iterator[None]:
     except (LogLocked, StoreLocked) as error:
         raise Stopped(in_use(folder)) from error
     except IncompatibleState as error:
-        raise Stopped(f"{folder}: {error}") from error
+        raise Outdated(f"{folder}: {error}") from error
     except Unavailable as error:
         raise Stopped(f"{error}\nIf it is damaged, {AGAIN}") from error
 

@@ -15,16 +15,17 @@ BY_DAY = {"day": DAY_US}
 SHORT_US = 2 * DAY_US
 
 PUBLISHED = "published"
-"""In the log: up to where the facts are published."""
+"""In the log, of each generation: up to where its facts are published."""
 
-FIRST = "SELECT toUnixTimestamp64Micro(minOrNull(start)) FROM facts"
+FIRST = "SELECT toUnixTimestamp64Micro(minOrNull(start)) FROM {generation:Identifier}.facts"
 
 
 def started(embedded: Embedded) -> int | None:
     """When the first clock started, in microseconds; None before there is any."""
-    if embedded.store is None:
+    store = embedded.store
+    if store is None:
         return None
-    first: int | None = embedded.store.query(FIRST).rows[0][0]
+    first: int | None = store.query(FIRST, {"generation": store.database}).rows[0][0]
     return first
 
 

@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy import log_report
 from deploy.ahead import Prepared, collect_rarely
-from deploy.embedded import Embedded, reasons
-from deploy.folder import Stopped
+from deploy.embedded import Embedded
 from deploy.history import PUBLISHED, publish_history
-from ingest import event as e
-from ingest.connector import Rejected
-from ingest.connectors import build
-from ingest.identity import Identity
-from ingest.mapping import LogMapping
-from ingest.replay import replay
 from streams.indicators import IndicatorValue
 
-MOST_REFUSED = 100_000
 DAY_SECONDS = 86_400
 
 err = Console(stderr=True, highlight=False)
-
-
-def log_records(
-    file: Path,
-    connector: str,
-    source: str,
-    identity: Identity,
-    mapping: LogMapping | None,
-    zone: str,
-    bots: Sequence[str],
-) -> Iterator[e.Record | Rejected]:
-    """What a log says, in its own time. Raises :class:`Stopped` where nothing of it can be used."""
-    log = build(connector, source, identity, mapping=mapping, zone=zone, bots=bots)
-    return checked(replay(log, file), file)
-
-
-def checked(records: Iterator[e.Record | Rejected], file: Path) -> Iterator[e.Record | Rejected]:
-    """The same, unless nothing among it can be used: then nothing is stored. What cannot be read comes first."""
-    refused: list[Rejected] = []
-    for record in records:
-        if not isinstance(record, Rejected):
-            yield from refused
-            yield record
-            break
-        refused.append(record)
-        if len(refused) >= MOST_REFUSED:
-            yield from refused
-            refused = []
-    else:
-        counted = reasons((row.reason, row.place) for row in refused)
-        said = list(log_report.rejections(counted, ""))[:-1] or ["it has no rows: export it again"]
-        raise Stopped("\n".join([f"{file}: nothing of it can be used, and nothing was stored", *said]))
-    yield from records
 
 
 def take_in(embedded: Embedded, name: str, records: Iterator[Prepared], what: str, days: int | None = None) -> None:

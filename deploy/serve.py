@@ -11,14 +11,12 @@ import json
 import os
 import secrets
 import signal
-import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import date, time
 from http.client import HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
@@ -28,6 +26,8 @@ from msgspec import Struct
 
 from deploy import explain
 from deploy.embedded import Embedded
+from deploy.http_server import Handler, Http, Metrics
+from deploy.http_server import PortTaken as PortTaken
 from deploy.log import Log
 from sinks.clickhouse import ClickHouse
 from sinks.prometheus import Exporter, Pair
@@ -37,6 +37,7 @@ LIMIT = 1 << 20
 NOTE = "serving.json"
 HELLO = "/hello"
 LOOPBACK = "127.0.0.1"
+ANOTHER_PORT = "name another with --port, or 0 for any free one"
 
 
 class Address(Struct, frozen=True):
@@ -50,59 +51,27 @@ class Address(Struct, frozen=True):
 Answer = Callable[[dict[str, Any]], bytes]
 
 
-class PortTaken(Exception):
-    """Somebody else listens there: choose another port."""
-
-    def __init__(self, port: int, error: OSError) -> None:
-        super().__init__(
-            f"port {port} cannot be used ({error.strerror}): name another with --port, or 0 for any free one"
-        )
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who asked may go away before the answer comes."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
-
-
 class Server:
     """Serves until :meth:`close`. ``answers``: path -> what answers a JSON object; a ``ValueError`` is told to the asker.
 
     Raises :class:`PortTaken`.
     """
 
-    def __init__(
-        self, folder: Path, port: int, metrics: Callable[[str], tuple[str, bytes]], answers: dict[str, Answer]
-    ) -> None:
+    def __init__(self, folder: Path, port: int, metrics: Metrics, answers: dict[str, Answer]) -> None:
         token = secrets.token_urlsafe(24)
         answers = {HELLO: lambda _: b"{}", **answers}
-        try:
-            self.http = _Http((LOOPBACK, port), _handler(token, metrics, answers))
-        except OSError as error:
-            raise PortTaken(port, error) from error
-        self.port = self.http.server_address[1]
+        self.http = Http(LOOPBACK, port, _handler(token, metrics, answers), ANOTHER_PORT)
+        self.port = self.http.server_port
         self.note = folder / NOTE
         write_private(self.note, msgspec.json.encode(Address(os.getpid(), self.port, token)))
-        self.thread = threading.Thread(target=self.http.serve_forever, name="http", daemon=True)
-        self.thread.start()
 
     def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
+        self.http.close()
         self.note.unlink(missing_ok=True)
 
 
-def _handler(
-    token: str, metrics: Callable[[str], tuple[str, bytes]], answers: dict[str, Answer]
-) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        server_version, sys_version = "crossdesk", ""
-        timeout = 30
-
+def _handler(token: str, metrics: Metrics, answers: dict[str, Answer]) -> type[Handler]:
+    class Asked(Handler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self.reply(200, *metrics(self.headers.get("Accept", "")))
@@ -127,17 +96,7 @@ def _handler(
                 except ValueError as error:
                     self.reply(400, "text/plain; charset=utf-8", str(error).encode())
 
-        def reply(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nobody reads a log of scrapes."""
-
-    return Handler
+    return Asked
 
 
 def check_port(port: int) -> None:
@@ -147,7 +106,7 @@ def check_port(port: int) -> None:
         try:
             trial.bind((LOOPBACK, port))
         except OSError as error:
-            raise PortTaken(port, error) from error
+            raise PortTaken(port, error, ANOTHER_PORT) from error
 
 
 def running(folder: Path) -> Address | None:

@@ -1,31 +1,10 @@
-"""`crossdesk streams`: a worker of the cluster, with what it says about itself."""
+"""The command ``crossdesk streams``: a worker of the cluster."""
 
 from __future__ import annotations
-
-import gc
-import logging
-import os
-from threading import Event, Thread
-from time import CLOCK_BOOTTIME, clock_gettime
 
 import click
 
 from deploy.command import Command
-from deploy.health import HealthServer, Lag, Moving
-from deploy.stage import log_to_stderr
-from deploy.topics import refuse_differences
-from ingest import topics as declared
-from ingest.broker import broker_settings
-from ingest.environment import read
-from ingest.topics import name
-from sinks.prometheus import Exporter
-from streams.app import Figures, Streams
-from streams.settings import ENVIRONMENT, Settings, Topics, Worker
-
-log = logging.getLogger("crossdesk.streams")
-
-LOOK_SECONDS = 1.0
-STUCK_EXIT = 70
 
 
 @click.command(cls=Command, short_help="Run a worker: events to facts to indicators.")
@@ -35,134 +14,6 @@ def streams() -> None:
 
     Settings come from the environment, CROSSDESK_STREAMS_… and CROSSDESK_KAFKA_…: docs/kafka.md lists them.
     """
-    log_to_stderr()
-    settings = read(Settings, ENVIRONMENT, os.environ)
-    worker = worker_of(settings)
-    gc.set_threshold(100_000, 50, 100)  # of millions of rows hardly any is in a cycle
-    running = Streams(worker)
-    exporter = Exporter()
-    watch = Watch(running, settings, exporter)
-    server = HealthServer(
-        settings.health_host,
-        settings.health_port,
-        exporter.render,
-        watch.not_live,
-        watch.not_ready,
-        variable=f"{ENVIRONMENT}HEALTH_PORT",
-    )
-    click.echo(
-        f"streams, generation {settings.generation}: http://{settings.health_host}:{server.port}/ready", err=True
-    )
-    watch.start()
-    try:
-        running.run()
-    finally:
-        watch.stop()
-        server.close()
+    from deploy.worker import run  # whoever needs no Kafka does not wait for it
 
-
-def worker_of(settings: Settings) -> Worker:
-    """What a worker on this environment's broker is made of. Raises ``BadSettings``, ``BrokerUnavailable``, ``TopicsDiffer``."""
-    broker, generation = broker_settings(os.environ), settings.generation
-    topics = Topics(
-        partitions=refuse_differences(broker, generation),
-        cases_state=name("cases", generation),
-        departments_state=name("departments", generation),
-        **{topic: name(topic, generation) for topic in ("events", "config", "facts", "indicators", "rejected")},
-    )
-    return Worker(settings, topics, group_of(generation), broker.aiokafka)
-
-
-def group_of(generation: int) -> str:
-    """The workers of one installation and generation."""
-    return f"{declared.PREFIX}-streams-{generation}"
-
-
-class Watch:
-    """Looks at a worker from a thread of its own, so that it sees too when its loop hangs."""
-
-    def __init__(self, running: Streams, settings: Settings, exporter: Exporter) -> None:
-        self.running, self.settings = running, settings
-        self.moving = Moving(now(), settings.stuck_seconds)
-        self.figures: Figures | None = None
-        self.stuck_since: float | None = None
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="watch", daemon=True)
-        self._metrics = Metrics(exporter)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def not_live(self) -> str:
-        return self._unmoved() if self.stuck_for > self.settings.stuck_seconds else ""
-
-    def not_ready(self) -> str:
-        figures = self.figures
-        if figures is None or not figures.asked:
-            return "not a member of its group yet"
-        if figures.recovering:
-            return f"recovering: {figures.recovering:,} records of state are still to be read"
-        return self._unmoved()
-
-    @property
-    def stuck_for(self) -> float:
-        """Seconds beyond those after which it is not ready."""
-        return now() - self.stuck_since if self.stuck_since is not None else 0.0
-
-    def _unmoved(self) -> str:
-        return self.moving.reason(now())
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
-            self.figures = figures = self.running.figures()
-            self._metrics.saw(figures)
-            self.moving.saw(now(), figures.offsets)
-            if not self._unmoved() or figures.recovering:
-                self.stuck_since = None
-            elif self.stuck_since is None:
-                self.stuck_since = now()
-            if self.not_live():
-                log.critical("%s. It ends here; started again, it goes on from what is committed", self._unmoved())
-                os._exit(STUCK_EXIT)
-
-
-def now() -> float:
-    """Seconds of a clock that goes on while the process is stopped, or the machine sleeps."""
-    return clock_gettime(CLOCK_BOOTTIME)
-
-
-class Metrics:
-    """A worker's own, for Prometheus."""
-
-    def __init__(self, exporter: Exporter) -> None:
-        self._lag = Lag(exporter)
-        self._records = exporter.count("streams_records_total", "Records folded.", ("stage",))
-        self._batch = exporter.level("streams_batch_records", "Records in the last batch.", ("stage",))
-        self._rows = exporter.level("streams_state_rows", "Rows of state in memory.", ())
-        self._recovering = exporter.level("streams_recovery_records", "Records of changelogs still to be read.", ())
-        self._marks = exporter.level(
-            "streams_watermark_timestamp_seconds", "Everything of the source is known up to then.", ("source",)
-        )
-        self._as_of = exporter.level("streams_as_of_timestamp_seconds", "Up to when indicators tell.", ())
-        self._counted = exporter.level(
-            "streams_noticed_events", "Late, held, unreadable, contradicting events.", ("kind",)
-        )
-        self._known: dict[str, int] = {}
-
-    def saw(self, figures: Figures) -> None:
-        self._lag.saw(figures.offsets)
-        for stage, records in figures.records.items():
-            self._records.add(records - self._known.get(stage, 0), stage=stage)
-            self._known[stage] = records
-            self._batch.set(figures.batch[stage], stage=stage)
-        self._rows.set(figures.rows)
-        self._recovering.set(figures.recovering)
-        for source, until in figures.watermarks.items():
-            self._marks.set(until / 1e6, source=source)
-        if figures.as_of is not None:
-            self._as_of.set(figures.as_of / 1e6)
-        for kind, number in figures.counts.items():
-            self._counted.set(number, kind=kind)
+    run()

@@ -11,7 +11,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Ne
 from kafka.errors import KafkaError
 
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
-from ingest.topics import PARTITIONS, Topic
+from ingest.topics import PARTITIONS, Topic, TopicsDiffer
+from ingest.topics import topics as all_topics
 
 BROKERS_DEFAULT = -1
 
@@ -54,6 +55,17 @@ class Topics:
         """In the order in which topics are declared."""
         with _asking("the broker does not say what topics it has"):
             return list(self._differences())
+
+    def refuse_differences(self) -> None:
+        """Raises :class:`ingest.topics.TopicsDiffer`."""
+        if found := self.differences():
+            raise TopicsDiffer(f"{found[0]}. `crossdesk topics check` says all, `apply` mends it")
+
+    def id_of(self, topic: str) -> str:
+        """Tells a topic from others that had its name before it, or have it on another broker."""
+        with _asking("the broker does not say what topics it has"):
+            (described,) = self._admin.describe_topics([topic])
+            return str(described["topic_id"])
 
     def apply(self) -> list[Difference]:
         """Make what is missing, and set what is set otherwise: what was different. Partitions are not added, for that would move
@@ -139,3 +151,12 @@ def _asking(what: str) -> Iterator[None]:
 
 def _resource(topic: str, configs: dict[str, str] | None = None) -> ConfigResource:
     return ConfigResource(ConfigResourceType.TOPIC, topic, configs)
+
+
+def refuse_differences(broker: BrokerSettings, generation: int = 1) -> int:
+    """What a stage asks before it starts: how many partitions there are. Raises :class:`ingest.topics.TopicsDiffer` where topics
+    are not as declared, and :class:`BrokerUnavailable`.
+    """
+    with Topics(broker, list(all_topics(generation))) as found:
+        found.refuse_differences()
+        return found.partitions

@@ -11,20 +11,21 @@ CROSSDESK_KAFKA_SSL_CAFILE=/etc/crossdesk/ca.pem
 from __future__ import annotations
 
 import logging
+import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+
+from ingest.environment import BadSettings as BadSettings
+from ingest.environment import read
 
 ENVIRONMENT = "CROSSDESK_KAFKA_"
 ANSWER_MS = 10_000
 """How long a broker may take until it first answers."""
-SECRETS = ("sasl_password", "ssl_password")
-
-
-class BadSettings(ValueError):
-    """The environment says what cannot be; the message names the variables, never what a secret is."""
+PREFIX = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
 
 
 class BrokerUnavailable(Exception):
@@ -48,6 +49,8 @@ class BrokerSettings(BaseModel):
     ssl_keyfile: Path | None = None
     ssl_password: SecretStr | None = None
     ssl_check_hostname: bool = True
+    topic_prefix: str = "crossdesk"
+    """Only checked here: it is part of the names of topics (``ingest.topics``)."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -56,6 +59,8 @@ class BrokerSettings(BaseModel):
             raise ValueError(f"{self.security_protocol} wants SASL_MECHANISM, SASL_USERNAME and SASL_PASSWORD_FILE")
         if not self.security_protocol.startswith("SASL") and any(part is not None for part in sasl):
             raise ValueError(f"SASL_… is set, and SECURITY_PROTOCOL is {self.security_protocol}: SASL_SSL would use it")
+        if not re.fullmatch(PREFIX, self.topic_prefix):
+            raise ValueError("TOPIC_PREFIX is made of letters, digits, '-', '_' and '.', up to 200 of them")
         if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
             raise ValueError("SSL_CERTFILE and SSL_KEYFILE go together")
         for path in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile):
@@ -70,11 +75,29 @@ class BrokerSettings(BaseModel):
 
     @property
     def client(self) -> dict[str, Any]:
-        """The arguments of a client of kafka-python.
+        """The arguments of a client of kafka-python."""
+        settings = self._of_both("kafka")
+        if self.security_protocol.endswith("SSL"):
+            settings |= {
+                "ssl_check_hostname": self.ssl_check_hostname,
+                "ssl_cafile": _text(self.ssl_cafile),
+                "ssl_certfile": _text(self.ssl_certfile),
+                "ssl_keyfile": _text(self.ssl_keyfile),
+                "ssl_password": _revealed(self.ssl_password),
+            }
+        return settings
 
-        At the level DEBUG it says them all, secrets too: from here on nobody hears that.
-        """
-        logging.getLogger("kafka").setLevel(logging.INFO)
+    @property
+    def aiokafka(self) -> dict[str, Any]:
+        """The arguments of a client of aiokafka. Raises :class:`BadSettings` where a certificate cannot be used."""
+        settings = self._of_both("aiokafka")
+        if self.security_protocol.endswith("SSL"):
+            settings["ssl_context"] = self._ssl_context()
+        return settings
+
+    def _of_both(self, library: str) -> dict[str, Any]:
+        """At the level DEBUG both say all that they send, passwords too: from here on nobody hears that."""
+        logging.getLogger(library).setLevel(logging.INFO)
         settings: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,
@@ -85,15 +108,19 @@ class BrokerSettings(BaseModel):
                 "sasl_plain_username": self.sasl_username,
                 "sasl_plain_password": _revealed(self.sasl_password),
             }
-        if self.security_protocol.endswith("SSL"):
-            settings |= {
-                "ssl_check_hostname": self.ssl_check_hostname,
-                "ssl_cafile": _text(self.ssl_cafile),
-                "ssl_certfile": _text(self.ssl_certfile),
-                "ssl_keyfile": _text(self.ssl_keyfile),
-                "ssl_password": _revealed(self.ssl_password),
-            }
         return settings
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=_text(self.ssl_cafile))
+            context.check_hostname = self.ssl_check_hostname
+            if self.ssl_certfile is not None:
+                # Without a password of ours OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, _revealed(self.ssl_password) or "")
+        except (ssl.SSLError, OSError) as error:
+            files = ", ".join(str(file) for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file)
+            raise BadSettings(f"{ENVIRONMENT}SSL_…: {files} cannot be used: {error}") from None
+        return context
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
@@ -106,31 +133,4 @@ def _text(path: Path | None) -> str | None:
 
 def broker_settings(environment: Mapping[str, str]) -> BrokerSettings:
     """Raises :class:`BadSettings`."""
-    given = {
-        name.removeprefix(ENVIRONMENT).lower(): value
-        for name, value in environment.items()
-        if name.startswith(ENVIRONMENT) and value
-    }
-    for secret in SECRETS:
-        file = given.pop(f"{secret}_file", None)
-        if file is not None:
-            given[secret] = _secret(Path(file), f"{ENVIRONMENT}{secret.upper()}_FILE")
-    try:
-        return BrokerSettings.model_validate(given)
-    except ValidationError as error:
-        raise BadSettings("; ".join(_said(problem) for problem in error.errors(include_input=False))) from None
-
-
-def _secret(file: Path, variable: str) -> str:
-    try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise BadSettings(f"{variable}: cannot read {file}: {error.strerror}") from None
-
-
-def _said(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(name.upper() for name in BrokerSettings.model_fields))
-        return f"{ENVIRONMENT}{str(problem['loc'][0]).upper()} is not a setting; there are {known}"
-    text = problem["msg"].removeprefix("Value error, ")
-    return f"{ENVIRONMENT}{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else f"{ENVIRONMENT}…: {text}"
+    return read(BrokerSettings, ENVIRONMENT, environment)

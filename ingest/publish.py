@@ -13,7 +13,7 @@ from ingest.event import MAX_RECORD_BYTES
 from ingest.topics import name
 
 OUTSTANDING = 50_000
-LINGER_MS = 5
+LINGER_MS = 20
 BATCH_BYTES = 256 * 1024
 WAIT_SECONDS = 120.0
 
@@ -34,7 +34,7 @@ class Publisher:
                 client_id="crossdesk-ingest",
                 acks="all",
                 enable_idempotence=True,
-                compression_type="gzip",
+                compression_type="lz4",
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
                 max_request_size=2 * MAX_RECORD_BYTES,

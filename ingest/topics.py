@@ -58,19 +58,14 @@ _TOPICS = (
 _DECLARED = {topic.name: topic for topic in _TOPICS}
 LARGEST_BYTES = 16 * MAX_RECORD_BYTES
 OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(LARGEST_BYTES)}
-"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. What comes from outside
-is at most ``MAX_RECORD_BYTES``; what a case of thousands of events says to another, or is folded anew from, is larger.
+"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. What comes from
+outside is at most ``MAX_RECORD_BYTES``; what a case of thousands of events says to another, or is folded anew from, is larger.
 """
 
 
 def name(topic: str, generation: int = 1) -> str:
     """What a topic is called on the broker. Raises KeyError."""
     return f"{PREFIX}.{topic}.{generation}" if _DECLARED[topic].derived else f"{PREFIX}.{topic}"
-
-
-def group(stage: str, generation: int = 1) -> str:
-    """The consumer group of a stage: of this installation and generation alone."""
-    return f"{PREFIX}-{stage}-{generation}"
 
 
 def topics(generation: int = 1) -> Iterator[Topic]:

@@ -18,6 +18,7 @@ from streams.indicators import IndicatorValue
 
 PUBLIC = "crossdesk_public"
 RAW = "crossdesk_raw"
+_GENERATION = "crossdesk_"
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -38,6 +39,17 @@ class Insert(NamedTuple):
     columns: list[list[Any]]
 
 
+def database_of(generation: int) -> str:
+    """Where all lies that one generation has computed."""
+    return f"{_GENERATION}{generation}"
+
+
+def generation_of(database: str) -> int | None:
+    """The other way round; None: it is no generation's."""
+    number = database.removeprefix(_GENERATION)
+    return int(number) if database != number and number.isdecimal() else None
+
+
 FACTS = "facts_records"
 FACT = Facts.__struct_fields__
 _BEFORE_A_FACT = 4
@@ -52,9 +64,9 @@ def facts(batch: Sequence[bytes]) -> bytes:
     return b"".join([fact[_BEFORE_A_FACT:] for fact in batch])
 
 
-def indicators(batch: Sequence[IndicatorValue]) -> Insert:
+def indicators(batch: Sequence[IndicatorValue], generation: int) -> Insert:
     columns = [[getattr(value, name) for value in batch] for name in _INDICATOR]
-    return Insert(PUBLIC, "indicators_versions", _INDICATOR, columns)
+    return Insert(database_of(generation), "indicators_versions", _INDICATOR, columns)
 
 
 def departments(batch: Sequence[Department], version: int) -> Insert:
@@ -74,8 +86,12 @@ def _of_version(table: str, names: tuple[str, ...], batch: Sequence[tuple[Any, .
     return Insert(PUBLIC, table, ("version", *names), [[version] * len(batch), *columns])
 
 
-def migration(applied: Migration) -> Insert:
-    return Insert(PUBLIC, "schema_migrations", ("version", "name"), [[applied.version], [applied.name]])
+def migration(applied: Migration, database: str) -> Insert:
+    return Insert(database, "schema_migrations", ("version", "name"), [[applied.version], [applied.name]])
+
+
+def switch(number: int, generation: int) -> Insert:
+    return Insert(PUBLIC, "switches", ("number", "generation"), [[number], [generation]])
 
 
 class _Head(Struct):

@@ -1,4 +1,11 @@
-"""The numbered files of ``schema/``: what they are, and where one SQL statement ends and the next begins."""
+"""The files of ``schema/``: what they are, and where one SQL statement ends and the next begins.
+
+    common/       numbered: what all generations share
+    generation/   numbered: the database of one generation
+    current.sql   the views of the current generation
+
+``{generation}`` in them is the name of a generation's database.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +14,8 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
 
+_SCHEMA = resources.files("sinks").joinpath("schema")
+_PLACE = "{generation}"
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 _OPAQUE = re.compile(
@@ -28,13 +37,19 @@ class Migration(NamedTuple):
     sql: str
 
 
-def load() -> list[Migration]:
-    """In the order of their numbers."""
+def load(database: str = "") -> list[Migration]:
+    """Of the ``database`` of a generation, or of what is common; in the order of their numbers."""
     found = []
-    for file in resources.files("sinks").joinpath("schema").iterdir():
+    for file in _SCHEMA.joinpath("generation" if database else "common").iterdir():
         if match := _FILE.fullmatch(file.name):
-            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+            sql = file.read_text(encoding="utf-8").replace(_PLACE, database)
+            found.append(Migration(int(match[1]), match[2], sql))
     return sorted(found)
+
+
+def current_views(database: str) -> str:
+    """The views by which everybody reads what lies in the ``database`` of a generation."""
+    return _SCHEMA.joinpath("current.sql").read_text(encoding="utf-8").replace(_PLACE, database)
 
 
 def masked(sql: str) -> str:

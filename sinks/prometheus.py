@@ -59,10 +59,15 @@ class Level:
     """Something that goes up and down. The name ends in its unit."""
 
     def __init__(self, name: str, text: str, labels: Collection[str], registry: CollectorRegistry) -> None:
-        self._metric = Gauge(PREFIX + name, text, _known(labels), registry=registry)
+        self._labels = _known(labels)
+        self._metric = Gauge(PREFIX + name, text, self._labels, registry=registry)
 
     def set(self, value: float, **labels: str) -> None:
         (self._metric.labels(**labels) if labels else self._metric).set(value)
+
+    def forget(self, **labels: str) -> None:
+        """Takes away a series that was set."""
+        self._metric.remove(*[labels[name] for name in self._labels])
 
 
 def _known(labels: Collection[str]) -> tuple[str, ...]:
@@ -94,22 +99,27 @@ class Exporter:
     def update(self, values: Iterable[IndicatorValue]) -> None:
         """Of each series the highest offset stands; of equal ones, the last that came."""
         with self._lock:
-            for value in values:
-                if self._departments is not None and not self._shown(value):
-                    continue
-                series = self._latest.setdefault((value.indicator, bool(value.counterpart)), {})
-                key = (value.counterpart, value.department, value.window)
-                held = series.get(key)
-                if held is None or value.offset >= held.offset:
-                    series[key] = value
+            self._update(values)
 
-    def retain(self, departments: Collection[str], pairs: Collection[Pair] = ()) -> None:
-        """From now on these departments, and these pairs: those with a norm of their own. Everything else vanishes.
+    def replace(self, values: Iterable[IndicatorValue]) -> None:
+        """These instead of all that there were: no scrape sees some of both."""
+        with self._lock:
+            self._latest = {}
+            self._update(values)
+
+    def remove(self, value: IndicatorValue) -> None:
+        """Its series, whatever its latest value is."""
+        with self._lock:
+            self._latest.get(_family_of(value), {}).pop(_series_of(value), None)
+
+    def retain(self, departments: Collection[str] | None, pairs: Collection[Pair] = ()) -> None:
+        """From now on these departments (None: all), and these pairs: those with a norm of their own. Everything else vanishes.
 
         Until the first call all departments are shown, and no pair.
         """
         with self._lock:
-            self._departments, self._pairs = frozenset(departments), frozenset(pairs)
+            self._departments = None if departments is None else frozenset(departments)
+            self._pairs = frozenset(pairs)
             for name, series in self._latest.items():
                 self._latest[name] = {key: value for key, value in series.items() if self._shown(value)}
 
@@ -129,10 +139,28 @@ class Exporter:
         lines = "".join(_lines(shown)).encode()
         return content_type, own.removesuffix(_EOF) + lines + (_EOF if own.endswith(_EOF) else b"")
 
+    def _update(self, values: Iterable[IndicatorValue]) -> None:
+        for value in values:
+            if self._departments is not None and not self._shown(value):
+                continue
+            series = self._latest.setdefault(_family_of(value), {})
+            key = _series_of(value)
+            held = series.get(key)
+            if held is None or value.offset >= held.offset:
+                series[key] = value
+
     def _shown(self, value: IndicatorValue) -> bool:
         if value.counterpart and (value.counterpart, value.department) not in self._pairs:
             return False
         return self._departments is None or value.department in self._departments
+
+
+def _family_of(value: IndicatorValue) -> tuple[str, bool]:
+    return value.indicator, bool(value.counterpart)
+
+
+def _series_of(value: IndicatorValue) -> tuple[str, str, str]:
+    return value.counterpart, value.department, value.window
 
 
 def _families(indicator: str, pair: bool) -> Iterator[_Family]:

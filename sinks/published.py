@@ -21,13 +21,14 @@ from sinks.recompute import (
     DEPTHS,
     DETERMINED,
     HOURS,
+    OWN,
     RUNS,
     asking,
     check_covered,
     questions,
     statement,
 )
-from sinks.store import Asks
+from sinks.store import OfGeneration
 from streams.indicators import HOUR_US, INDICATORS, Aggregation, Indicator
 
 PERIODS: Mapping[str, int] = {"hour": HOUR_US, "day": 24 * HOUR_US}
@@ -52,14 +53,14 @@ LAST = f"if({RUNS}, {FOR_EVER}, toUnixTimestamp64Micro(ifNull(stop, counts_at)))
 PERIOD_FACTS = f"""
     remembered AS (
         SELECT toUnixTimestamp64Micro(instant) AS ends, clock, measure, department, counterpart, level, business_us
-        FROM crossdesk_public.ran
+        FROM {OWN}.ran
         WHERE measure IN {{measures:Array(String)}}
             AND instant > fromUnixTimestamp64Micro({{since:Int64}}) AND instant <= fromUnixTimestamp64Micro({{until:Int64}})
     ),
     -- Of all facts of a clock the one that lasts: those of its earlier departments are taken back.
     lasting AS (
         SELECT {CLOCK} AS clock, max({LAST}) AS last
-        FROM crossdesk_public.facts
+        FROM {OWN}.facts
         WHERE measure IN {{measures:Array(String)}} AND clock IN (SELECT clock FROM remembered)
         GROUP BY clock
     ),
@@ -69,7 +70,7 @@ PERIOD_FACTS = f"""
             period.1 AS span, intDiv(counted - 1, period.2) * period.2 + period.2 AS ends, true AS inside,
             -- what was missed and went on is among the remembered, with its duration
             NOT (outcome = 'missed' AND (isNull(stop) OR stop > fromUnixTimestamp64Micro(ends))) AS timed
-        FROM (SELECT *, assumeNotNull(toUnixTimestamp64Micro(counts_at)) AS counted FROM crossdesk_public.facts
+        FROM (SELECT *, assumeNotNull(toUnixTimestamp64Micro(counts_at)) AS counted FROM {OWN}.facts
             WHERE measure IN {{measures:Array(String)}} AND {DETERMINED} AND isNotNull(counts_at)
                 AND counts_at > fromUnixTimestamp64Micro({{since:Int64}})
                 AND counts_at <= fromUnixTimestamp64Micro({{until:Int64}}))
@@ -87,7 +88,7 @@ PERIOD_FACTS = f"""
 # For each hour's end the clocks that ran, as far as they are not remembered yet, and where anybody is shown for them.
 # `told`: up to when the fact's business time counts. Before that, it is taken back.
 REMEMBER = f"""
-    INSERT INTO crossdesk_public.ran_versions (instant, measure, clock, department, counterpart, level, business_us)
+    INSERT INTO {OWN}.ran_versions (instant, measure, clock, department, counterpart, level, business_us)
     WITH {HOURS}, {DEPTHS},
     ran_then AS (
         SELECT
@@ -105,12 +106,12 @@ REMEMBER = f"""
                     least({{until:Int64}} + 1, {LAST}),
                     {{step:Int64}}
                 )) AS hour_end
-            FROM crossdesk_public.facts
+            FROM {OWN}.facts
             WHERE measure IN {{measures:Array(String)}} AND start <= fromUnixTimestamp64Micro({{until:Int64}})
                 AND {LAST} > {{since:Int64}}
         )
         WHERE (hour_end, clock) NOT IN (
-            SELECT toUnixTimestamp64Micro(instant), clock FROM crossdesk_public.ran_versions
+            SELECT toUnixTimestamp64Micro(instant), clock FROM {OWN}.ran_versions
             WHERE instant > fromUnixTimestamp64Micro({{since:Int64}}) AND instant <= fromUnixTimestamp64Micro({{until:Int64}})
         )
     )
@@ -131,7 +132,7 @@ REMEMBER = f"""
 # What is said now beside what was published last: `fresh` tells the two apart. Where one of them is missing, anyIf makes
 # a tuple of NULL and 0 of it: no facts.
 PUBLISH = """
-    INSERT INTO crossdesk_public.published_versions
+    INSERT INTO {generation:Identifier}.published_versions
         (indicator, department, counterpart, period, period_start, revision, as_of, value, n, low, high, beyond)
     SELECT
         indicator, department, counterpart, period, fromUnixTimestamp64Micro(starts), latest + 1,
@@ -155,7 +156,7 @@ PUBLISH = """
                 toUnixTimestamp64Micro(period_start), revision, false,
                 (value, n, low, high, beyond)
                     ::Tuple(Nullable(Float64), UInt64, Nullable(Float64), Nullable(Float64), Bool)
-            FROM crossdesk_public.published
+            FROM {generation:Identifier}.published
             WHERE indicator IN {indicators:Array(String)} AND period IN {kinds:Array(String)}
                 AND period_start >= fromUnixTimestamp64Micro({since:Int64})
                 AND period_start <= fromUnixTimestamp64Micro({until:Int64} - if(period = 'hour', {hour:Int64}, {day:Int64}))
@@ -165,7 +166,7 @@ PUBLISH = """
     WHERE now IS DISTINCT FROM was AND (now.2 > 0 OR was.2 > 0)"""
 
 
-class Keeps(Asks, Protocol):
+class Keeps(OfGeneration, Protocol):
     """Who also writes what it has computed."""
 
     def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None: ...
@@ -192,6 +193,7 @@ def publish(
     before = _revisions(store)
     for start, end in _parts(since, until, AT_ONCE * step):
         span: dict[str, object] = {
+            "generation": store.database,
             "since": start,
             "until": end,
             "as_of": as_of,
@@ -224,5 +226,6 @@ def _publish(store: Keeps, answer: str, indicators: Sequence[Indicator], span: M
 
 
 def _revisions(store: Keeps) -> int:
-    ((count,),) = store.query("SELECT count() FROM crossdesk_public.published_revisions").rows
+    sql = "SELECT count() FROM {generation:Identifier}.published_revisions"
+    ((count,),) = store.query(sql, {"generation": store.database}).rows
     return int(count)

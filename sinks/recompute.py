@@ -1,4 +1,4 @@
-"""The second computation: every indicator of the catalogue as SQL over the view ``facts`` (DESIGN 5.11).
+"""The second computation: every indicator of the catalogue as SQL over the view ``facts`` of a generation (DESIGN 5.11).
 
 It knows the catalogue and the tables, and nothing of how the stream computes. A statement is put together from three parts:
 
@@ -17,13 +17,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ingest.event import EPOCH
-from sinks.store import Asks, StoreError
+from sinks.store import OfGeneration, StoreError
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 
 _MICROSECOND = timedelta(microseconds=1)
 
 QUANTILES = {Aggregation.p50: 0.5, Aggregation.p90: 0.9}
 """Which share of all has ended by then. One statement computes both: the curve is the same."""
+
+OWN = "{generation:Identifier}"
+"""The database of the generation that is asked about: a parameter of every statement."""
 
 SERIES = "measure, department, counterpart, span, ends"
 
@@ -74,7 +77,7 @@ WINDOW_FACTS = f"""
             if({DETERMINED}, toUnixTimestamp64Micro(counts_at), NULL) AS counted,
             toUnixTimestamp64Micro(since) AS since,
             {CALENDAR.format("calendar")} AS clock
-        FROM crossdesk_public.facts
+        FROM {OWN}.facts
         WHERE measure IN {{measures:Array(String)}} AND (runs OR {DETERMINED})
     ),
     timed AS (
@@ -240,7 +243,9 @@ def statement(facts: str, answer: str) -> str:
 # -- at one instant
 
 
-def indicators_at(store: Asks, as_of: int, indicators: Iterable[Indicator] = INDICATORS) -> list[IndicatorValue]:
+def indicators_at(
+    store: OfGeneration, as_of: int, indicators: Iterable[Indicator] = INDICATORS
+) -> list[IndicatorValue]:
     """Every value that has facts behind it, over every window that ends at ``as_of``, in microseconds.
 
     ``as_of`` is that of the stored facts: they do not say what ran before. Where no fact is, there is no value.
@@ -252,7 +257,12 @@ def indicators_at(store: Asks, as_of: int, indicators: Iterable[Indicator] = IND
     windows = [(name, floor - length) for name, length in WINDOWS.items()]
     for answer, answered in questions(indicators):
         has_window = answered[0].aggregation is not Aggregation.running
-        parameters = {"as_of": as_of, "windows": windows if has_window else [("", as_of)], **asking(answered)}
+        parameters = {
+            "generation": store.database,
+            "as_of": as_of,
+            "windows": windows if has_window else [("", as_of)],
+            **asking(answered),
+        }
         for name, department, counterpart, span, ends, value, n, low, high, beyond in store.query(
             statement(WINDOW_FACTS, answer), parameters
         ).rows:
@@ -273,11 +283,12 @@ def indicators_at(store: Asks, as_of: int, indicators: Iterable[Indicator] = IND
     return found
 
 
-def check_covered(store: Asks, until: int, since: int | None = None) -> None:
+def check_covered(store: OfGeneration, until: int, since: int | None = None) -> None:
     """Whether opening hours are known from ``since``, and from the first clock that runs on them, until ``until``."""
     ((first_clock, first, last),) = store.query(
-        f"SELECT (SELECT minOrNull(since) FROM crossdesk_public.facts WHERE calendar != '' AND {RUNS}),"
-        " minOrNull(instant), maxOrNull(instant) FROM crossdesk_public.calendar_time WHERE calendar = '*'"
+        f"SELECT (SELECT minOrNull(since) FROM {OWN}.facts WHERE calendar != '' AND {RUNS}),"
+        " minOrNull(instant), maxOrNull(instant) FROM crossdesk_public.calendar_time WHERE calendar = '*'",
+        {"generation": store.database},
     ).rows
     needed = [moment for moment in (first_clock, None if since is None else _instant(since)) if moment is not None]
     if needed and (first is None or min(needed) < first or _instant(until) > last):

@@ -63,8 +63,17 @@ class Asks(Protocol):
         """One statement that reads. Raises :class:`BadQuery`, :class:`Unavailable`."""
 
 
+class OfGeneration(Asks, Protocol):
+    """Asks about one generation: what it has computed lies in ``database``, whether it is the current one or not."""
+
+    database: str
+
+
 class Store(Protocol):
-    """Raises :class:`Unavailable` from every method; any other exception is a bug and stops the process."""
+    """What is computed of events belongs to a generation, and a store writes into one.
+
+    Raises :class:`Unavailable` from every method; any other exception is a bug and stops the process.
+    """
 
     def write_facts(self, facts: Sequence[bytes]) -> None:
         """Encoded facts. Of each fact id the highest version stands, retractions included, in whatever order they come."""
@@ -94,6 +103,7 @@ class StoreError(Exception):
     ├── Unavailable    come back later; whoever writes holds the offsets
     ├── StoreLocked    another process has the store open: ask that process
     ├── StoreTooNew    the store was migrated by a later crossdesk: run that one
+    ├── NoGeneration   it is not there, or must stay because everybody reads it: name another
     └── BadQuery       whoever asked asks differently
     """
 
@@ -113,6 +123,10 @@ class StoreLocked(StoreError):
 
 
 class StoreTooNew(StoreError):
+    pass
+
+
+class NoGeneration(StoreError):
     pass
 
 

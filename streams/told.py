@@ -9,7 +9,7 @@ from streams.departments import Departments
 from streams.indicators import IndicatorValue
 
 SLICE = 200
-"""So many values are computed before others get their turn: what is told is of one moment all the same (``Departments.indicators``)."""
+"""So many values are computed before others get their turn. What is told is of one moment all the same."""
 
 Said = tuple[float | None, int, float | None, float | None, bool]
 

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
@@ -104,27 +104,39 @@ class Installation:
                 keep(standing, fact)
         return live(standing)
 
-    def lag(self, *topics: str) -> int:
-        """Records that the workers have still to do, of these topics."""
+    def lag(self, *topics: str, stage: str = "streams") -> int:
+        """Records of these topics that the stage has still to do."""
+        return sum(end - committed for committed, end in self.reached(*topics, stage=stage))
+
+    def reached(self, *topics: str, stage: str = "streams") -> list[tuple[int, int]]:
+        """Of each partition of these topics: up to where the stage has committed, and where it ends."""
         admin = KafkaAdminClient(**self.settings.client)
         consumer = KafkaConsumer(**self.settings.client)
         try:
             try:
-                (committed,) = admin.list_group_offsets(f"{self.prefix}-streams-{self.generation}").values()
+                (committed,) = admin.list_group_offsets(f"{self.prefix}-{stage}-{self.generation}").values()
             except CoordinatorNotAvailableError:  # nobody has ever been in any group
                 committed = {}
             names = [declared.name(topic, self.generation) for topic in topics]
             there = [TopicPartition(name, p) for name in names for p in range(self.partitions)]
             ends = consumer.end_offsets(there)
-            return sum(ends[p] - (committed[p].offset if p in committed else 0) for p in there)
+            return [(committed[p].offset if p in committed else 0, ends[p]) for p in there]
         finally:
             consumer.close()
             admin.close()
 
     def drain(self, seconds: float = PATIENCE) -> None:
         """Wait until the workers have done everything."""
+        self._wait(lambda: self.lag("events") or self.lag("events", "facts"), seconds)
+
+    def drain_sink(self, seconds: float = PATIENCE) -> None:
+        """Wait until everything that was measured is in ClickHouse."""
+        self._wait(lambda: self.lag("facts", "events", "indicators", stage="clickhouse"), seconds)
+
+    @staticmethod
+    def _wait(lag: Callable[[], int], seconds: float) -> None:
         until = time.monotonic() + seconds
-        while left := self.lag("events") or self.lag("events", "facts"):
+        while left := lag():
             assert time.monotonic() < until, f"{left} records are still to be done after {seconds:.0f} s"
             time.sleep(0.3)
 

@@ -29,9 +29,9 @@ MAY_IMPORT = {
 }
 
 ONLY_IN = {
-    "kafka": ("ingest/publish.py", "sinks/consumer.py", "deploy/topics.py"),
-    "faust": ("streams/app.py", "streams/transport.py"),
-    "aiokafka": ("streams/app.py", "streams/transport.py"),
+    "kafka": ("ingest/publish.py", "sinks/consumer.py", "deploy/topics.py", "deploy/topic_reader.py"),
+    "faust": ("streams/app.py", "streams/changelog.py", "streams/transport.py"),
+    "aiokafka": ("streams/app.py", "streams/configurations.py"),
     "clickhouse_connect": ("sinks/clickhouse.py",),
     "prometheus_client": ("sinks/prometheus.py", "*/__main__.py"),
     "chdb": ("deploy/*.py",),
@@ -53,7 +53,14 @@ PURE = (
     "ingest/times.py",
     "ingest/translate.py",
 )
-SHELL = ("streams/app.py", "streams/transport.py", "streams/settings.py", "streams/__main__.py")
+SHELL = (
+    "streams/app.py",
+    "streams/changelog.py",
+    "streams/configurations.py",
+    "streams/settings.py",
+    "streams/told.py",
+    "streams/transport.py",
+)
 """What is not pure among those: the outermost loop of the cluster, and its settings."""
 
 WITHOUT_IO = {

@@ -92,7 +92,11 @@ def documented(name: str, kind: str) -> list[str]:
 
 
 # -- help
-COMMANDS = ("apply", "demo", "explain", "query", "rejected", "repair", "replay", "schema", "topics")
+COMMANDS = (
+    *("apply", "demo", "explain", "query", "rebuild", "rejected", "repair", "replay", "schema", "sink", "streams"),
+    *("switch", "topics"),
+)
+PARTS = ("topics apply", "topics check", "sink clickhouse", "sink prometheus")
 
 
 def test_the_help_names_every_command_in_whole_sentences() -> None:
@@ -101,7 +105,7 @@ def test_the_help_names_every_command_in_whole_sentences() -> None:
     assert "..." not in said.out.partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "topics apply", "topics check"])
+@pytest.mark.parametrize("command", [*COMMANDS, *PARTS])
 def test_each_help_fits_a_terminal(command: str) -> None:
     said = quickly(*command.split(), "--help")
     assert said.code == 0
@@ -151,9 +155,9 @@ def test_a_fact_that_is_not_what_happened_is_shown_and_fails(demo: tuple[Path, S
     store = connect(f"chdb://{folder / 'store'}")
     sql = "fact_id = (SELECT min(fact_id) FROM crossdesk_public.facts WHERE measure = 'ping_pong')"
     store.execute(
-        "INSERT INTO crossdesk_public.facts_versions (* EXCEPT (fact_id, retracted, standing))"
+        "INSERT INTO crossdesk_1.facts_versions (* EXCEPT (fact_id, retracted, standing))"
         " SELECT * EXCEPT (fact_id, retracted, standing)"
-        f" REPLACE (version + 1 AS version, business_us + 7 AS business_us) FROM crossdesk_public.facts_versions WHERE {sql}"
+        f" REPLACE (version + 1 AS version, business_us + 7 AS business_us) FROM crossdesk_1.facts_versions WHERE {sql}"
     )
     store.close()
     said = crossdesk("demo", "--days", DAYS, "--seed", "5", "--no-serve", "--data", "d", at=tmp_path)
@@ -332,9 +336,9 @@ def test_json_is_json_for_every_value(demo: tuple[Path, Said]) -> None:
     ("sql", "message"),
     [
         ("SELEC 1", "Only statements that read"),
-        ("DROP TABLE facts_versions", "Only statements that read"),
-        ("INSERT INTO facts_versions SELECT * FROM facts_versions", "Only statements that read"),
-        ("SELECT 1; DROP TABLE facts_versions", "One statement at a time"),
+        ("DROP TABLE crossdesk_1.facts_versions", "Only statements that read"),
+        ("INSERT INTO crossdesk_1.facts_versions SELECT * FROM facts", "Only statements that read"),
+        ("SELECT 1; DROP TABLE crossdesk_1.facts_versions", "One statement at a time"),
         ("SELECT outcom FROM facts", "Maybe you meant: ['outcome']"),
         ("", "no statement"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -11,21 +10,18 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-import chdb
 import msgspec
 import pytest
+from clickhouse_process import ClickHouseServer
 from histories import write
 
 from ingest.event import Answered, AnsweredData, Created, Joined, PlaceData, Watermark, WatermarkData, encode, event_id
 from sinks.clickhouse import ClickHouse, connect
-from sinks.migrations import Migration, load, masked, statements
+from sinks.migrations import Migration, current_views, load, masked, statements
 from sinks.store import BadQuery, Department, Store, StoredRecord, StoreLocked, StoreTooNew, Unavailable
 from streams.fact import Fact, Outcome
 from streams.indicators import IndicatorValue
@@ -67,78 +63,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-class Answers(BaseHTTPRequestHandler):
-    """As much of ClickHouse's HTTP interface as clickhouse-connect uses, with chDB behind it."""
-
-    protocol_version = "HTTP/1.1"
-    folder: Path
-
-    def do_POST(self) -> None:
-        asked = dict(parse_qsl(urlsplit(self.path).query))
-        sent = (asked.pop("query", "").encode() + b"\n" + self._body()).lstrip(b"\n")
-        statement, form, data = ([*re.split(rb" FORMAT (Native|MsgPack)\n", sent, maxsplit=1), b"", b""])[:3]
-        ours = {"wait_end_of_query", "client_protocol_version", "query_id", "send_progress_in_http_headers"}
-        ours |= {"http_headers_progress_interval_ms", "database", "session_id"}
-        parameters = {name[6:]: asked.pop(name) for name in list(asked) if name.startswith("param_")}
-        connection = chdb.connect(str(self.folder))  # type: ignore[no-untyped-call]
-        try:
-            if "database" in asked:
-                connection.query(f"USE {asked['database']}")
-            for name in sorted(asked.keys() - ours, key=lambda name: name == "readonly"):
-                connection.query(f"SET {name} = '{asked[name]}'")
-            if data:
-                file = self.folder.parent / "inserted"
-                file.write_bytes(data)
-                statement += f" FROM INFILE '{file}' FORMAT {form.decode()}".encode()
-            answer = connection.query(statement.decode(), "TabSeparated", params=parameters).bytes()
-            self._answer(200, answer, {"X-ClickHouse-Format": "TabSeparated"} if answer else {})
-        except RuntimeError as error:
-            code = re.search(r"Code: (\d+)", str(error))
-            self._answer(500, str(error).encode(), {"X-ClickHouse-Exception-Code": code[1] if code else "1"})
-        finally:
-            connection.close()
-
-    do_GET = do_POST
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest.fixture(params=["chdb", "http"])
 def store(folder: Path, request: pytest.FixtureRequest) -> Iterator[ClickHouse]:
-    """Both ways to a store pass the same tests; no server runs here, so behind HTTP is chDB again."""
+    """Both ways to a store pass the same tests; no ClickHouse runs here, so behind HTTP is chDB again."""
     if request.param == "chdb":
-        opened = connect(f"chdb://{folder}")
-        opened.migrate()
-        yield opened
-        opened.close()
-        return
-    engine = chdb.connect(str(folder))  # type: ignore[no-untyped-call]
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("AnswersHere", (Answers,), {"folder": folder})) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        opened = connect(f"clickhouse://127.0.0.1:{server.server_port}/?compress=false")
-        opened.migrate()
-        yield opened
-        opened.close()
-        server.shutdown()
-    engine.close()
+        dsn = f"chdb://{folder}"
+    else:
+        server: ClickHouseServer = request.getfixturevalue("server")
+        server.forget_everything()
+        dsn = server.dsn()
+    opened = connect(dsn)
+    opened.migrate()
+    yield opened
+    opened.close()
 
 
 def ask(store: ClickHouse, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -248,8 +191,8 @@ def test_case_measure_opener_level_and_department_are_different_facts(store: Cli
 def test_merging_changes_nothing_that_is_read(store: ClickHouse) -> None:
     for fact in (ASSERTED_AGAIN, ASKED, TAKEN_BACK, ANSWERED):
         write(store, [fact])
-    store._writer.command("OPTIMIZE TABLE crossdesk_public.facts_versions FINAL")
-    assert value_of(store, "SELECT count() FROM facts_versions") == 1
+    store._writer.command("OPTIMIZE TABLE crossdesk_1.facts_versions FINAL")
+    assert value_of(store, "SELECT count() FROM crossdesk_1.facts_versions") == 1
     assert ask(store, "SELECT version FROM facts") == [(40,)]
 
 
@@ -387,14 +330,14 @@ def test_columns_have_names_where_there_are_no_rows(store: ClickHouse) -> None:
 
 
 CHANGES = [
-    "DROP TABLE facts_versions",
-    "INSERT INTO facts_versions (case_id) VALUES ('x')",
+    "DROP TABLE crossdesk_1.facts_versions",
+    "INSERT INTO crossdesk_1.facts_versions (case_id) VALUES ('x')",
     "SYSTEM STOP MERGES",
     "USE default",
     "SET readonly = 0",
     "SELECT 1; SELECT 2",
-    "SELECT 1; INSERT INTO facts_versions (case_id) VALUES ('x')",
-    "SELECT 1 /* ; */ ; DROP TABLE facts_versions",
+    "SELECT 1; INSERT INTO crossdesk_1.facts_versions (case_id) VALUES ('x')",
+    "SELECT 1 /* ; */ ; DROP TABLE crossdesk_1.facts_versions",
     "SELECT 1 INTO OUTFILE '/tmp/crossdesk-outfile'",
     "SELECT 1 INTO /* */ OUTFILE '/tmp/crossdesk-outfile'",
     "SELECT * FROM file('/etc/passwd', 'LineAsString')",
@@ -451,10 +394,12 @@ def test_many_may_ask_while_one_writes(store: ClickHouse) -> None:
 
 # Migrations
 
+ALL = [*load(), *load("crossdesk_1")]
+
 
 def test_migrations_are_done_once(folder: Path) -> None:
     store = connect(f"chdb://{folder}")
-    assert store.migrate() == load()
+    assert store.migrate() == ALL
     write(store, [ANSWERED])
     assert store.migrate() == []
     store.close()
@@ -467,8 +412,9 @@ def test_migrations_are_done_once(folder: Path) -> None:
 
 def test_a_migration_that_was_cut_short_is_done_again(store: ClickHouse) -> None:
     write(store, [ANSWERED])
-    store._writer.command("TRUNCATE TABLE crossdesk_public.schema_migrations")
-    assert store.migrate() == load()
+    for database in ("crossdesk_public", "crossdesk_1"):
+        store._writer.command(f"TRUNCATE TABLE {database}.schema_migrations")
+    assert store.migrate() == ALL
     assert value_of(store, "SELECT count() FROM facts") == 1
 
 
@@ -489,13 +435,14 @@ def test_a_store_without_a_schema_has_nothing_to_say(folder: Path) -> None:
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
-    assert [migration.version for migration in load()] == list(range(1, len(load()) + 1))
+    for found in (load(), load("crossdesk_1")):
+        assert [migration.version for migration in found] == list(range(1, len(found) + 1))
 
 
 def test_every_statement_of_a_migration_can_be_run_again() -> None:
     again = ("IF NOT EXISTS", "OR REPLACE", "IF EXISTS")
-    for migration in load():
-        for statement in statements(migration.sql):
+    for sql in (*(migration.sql for migration in ALL), current_views("crossdesk_1")):
+        for statement in statements(sql):
             assert any(words in masked(statement).upper() for words in again), statement
 
 

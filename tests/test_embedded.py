@@ -16,8 +16,9 @@ from histories import facts_in, keep
 
 from deploy import config_files
 from deploy.demo import EXAMPLE
-from deploy.embedded import Embedded, Refused
+from deploy.embedded import Embedded
 from deploy.log import Log, LogError, LogLocked
+from deploy.succession import Refused
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 from streams import fact

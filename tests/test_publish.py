@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.ahead import Prepared, prepare
-from deploy.cli import main
 from deploy.kafka.broker import Broker
 from deploy.topics import Topics
 from ingest import event as e
@@ -21,7 +19,6 @@ from ingest.connectors.simulated import simulate
 from ingest.publish import Publisher
 
 PARTITIONS = 3
-LOG = Path(__file__).parent / "fixtures" / "servicenow_log.csv"
 
 
 @pytest.fixture(scope="module")
@@ -108,24 +105,6 @@ def test_who_says_much_waits_for_what_was_said(
             assert len(publisher._waiting) <= 10 + PARTITIONS
         publisher.settle()
     assert sum(map(len, held(broker, "events").values())) >= 500
-
-
-def test_a_log_is_said_to_kafka_by_one_command(broker: BrokerSettings, tmp_path: Path) -> None:
-    words = ["replay", str(LOG), "--connector", "servicenow_log", "--kafka", "--data", str(tmp_path / "key")]
-    said = CliRunner(env={"CROSSDESK_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}).invoke(main, words)
-    assert said.exit_code == 0, said.output
-    there = [e.decode(value) for records in held(broker, "events").values() for _, value in records]
-    cases = {record.key for record in there if not isinstance(record, e.Mark)}
-    assert len(cases) > 1
-    assert f"all acknowledged by {broker.bootstrap_servers}" in said.stderr
-
-
-def test_nothing_is_said_to_topics_that_differ(kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(declared, "PREFIX", "not-made")
-    words = ["replay", str(LOG), "--connector", "servicenow_log", "--kafka", "--data", str(tmp_path / "key")]
-    said = CliRunner(env={"CROSSDESK_KAFKA_BOOTSTRAP_SERVERS": kafka.address}).invoke(main, words)
-    assert said.exit_code == 1
-    assert "not-made.events: is not there. `crossdesk topics check` says all, `apply` mends it" in said.stderr
 
 
 # -- a broker that goes

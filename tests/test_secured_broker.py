@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trustme
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from deploy.kafka.broker import Broker
@@ -92,6 +95,45 @@ def test_topics_and_events_pass_through_tls_and_a_password(
             publisher.settle()
     assert caplog.records
     assert SECRET not in caplog.text
+
+
+def test_aiokafka_reads_what_kafka_python_has_said_through_tls_and_a_password(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Compressed, too: both sides know how."""
+    with Topics(settings(), list(declared.topics()), 2) as found:
+        found.apply()
+    value = b"much the same " * 5_000
+    with Publisher(settings()) as publisher:
+        publisher.say("events", "desk/aiokafka", value)
+        publisher.settle()
+
+    async def read() -> bytes:
+        reader = AIOKafkaConsumer(declared.name("events"), **settings().aiokafka, auto_offset_reset="earliest")
+        async with reader:
+            while True:
+                record = await asyncio.wait_for(reader.getone(), 20)
+                if record.key == b"desk/aiokafka":
+                    return bytes(record.value)
+
+    with caplog.at_level(logging.DEBUG):
+        assert asyncio.run(read()) == value
+    assert caplog.records
+    assert SECRET not in caplog.text
+    assert base64.b64encode(SECRET.encode()).decode() not in caplog.text
+
+
+def test_aiokafka_would_say_the_password_if_it_were_heard(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Why its level is set: where this fails, that need not be any more."""
+    client = settings().aiokafka
+
+    async def connect() -> None:
+        async with AIOKafkaProducer(**client):
+            pass
+
+    with caplog.at_level(logging.DEBUG, "aiokafka"):
+        asyncio.run(connect())
+    assert SECRET in caplog.text
 
 
 WRONG = "wrong-donkey-battery"

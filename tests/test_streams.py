@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from on_kafka import Installation, ended, example, folded, worker
-from pytest import MonkeyPatch
 
 from deploy.ahead import Prepared, prepare
 from deploy.kafka.broker import Broker
@@ -30,9 +28,9 @@ def records() -> list[Prepared]:
 
 
 @pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: MonkeyPatch) -> Iterator[Installation]:
+def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
     monkeypatch.setattr(declared, "PREFIX", prefix)
-    yield Installation(kafka, prefix, PARTITIONS)
+    return Installation(kafka, prefix, PARTITIONS)
 
 
 def in_parts(records: list[Prepared], parts: int) -> list[list[Prepared]]:
@@ -185,16 +183,17 @@ def test_of_a_row_that_a_paused_worker_overwrote_the_higher_version_stands_and_i
         assert installation.facts() == folded(records)
     assert overwritten > 100
     for rows in installation.held("cases").values():
-        last, highest = {}, {}
-        for key, value in rows:
-            if value is not None:
-                last[key] = version = int.from_bytes(value[:VERSION_BYTES], "big")
+        last: dict[bytes, int] = {}
+        highest: dict[bytes, int] = {}
+        for key, row in rows:
+            if key is not None and row is not None:
+                last[key] = version = int.from_bytes(row[:VERSION_BYTES], "big")
                 highest[key] = max(version, highest.get(key, 0))
         assert last == highest
 
 
 def test_a_worker_refuses_topics_that_are_not_as_declared(
-    installation: Installation, tmp_path: Path, monkeypatch: MonkeyPatch
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "generation", 7)
     one = worker(installation, tmp_path / "1.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from deploy.kafka.broker import Broker, BrokerError, free_port
-from deploy.topics import Topics
+from deploy.topics import Topics, refuse_differences
+from ingest import topics as declarations
 from ingest.broker import BrokerSettings, BrokerUnavailable
-from ingest.topics import Topic, name, topics
+from ingest.topics import Topic, TopicsDiffer, name, topics
 
 Crossdesk = Callable[..., Result]
+
+DERIVED = ("cases", "facts", "departments", "indicators")
 
 
 def settings(broker: Broker) -> BrokerSettings:
@@ -45,7 +49,7 @@ def own(tmp_path: Path) -> Iterator[Broker]:
 
 def test_what_is_computed_belongs_to_a_generation() -> None:
     names = {topic.name for topic in topics(1)}, {topic.name for topic in topics(2)}
-    assert names[0] ^ names[1] == {name(topic, g) for topic in ("facts", "indicators") for g in (1, 2)}
+    assert names[0] ^ names[1] == {name(topic, g) for topic in DERIVED for g in (1, 2)}
     with pytest.raises(KeyError):
         name("fact")
 
@@ -93,11 +97,37 @@ def test_the_command_makes_topics_and_says_what_differs(crossdesk: Crossdesk) ->
     made = crossdesk("apply", "--generation", "7", "--partitions", "2", "--replication", "1")
     assert made.exit_code == 0, made.output
     assert "done: crossdesk.facts.7: is not there" in made.output
-    assert "9 topics are as declared, with 2 partitions" in crossdesk("check", "--generation", "7").output
+    assert "11 topics are as declared, with 2 partitions" in crossdesk("check", "--generation", "7").output
     more = crossdesk("apply", "--generation", "7", "--partitions", "5")
     assert more.exit_code == 1
     assert "cannot be done: crossdesk.events: has 2 partitions instead of 5" in more.output
     assert "Leave out --partitions 5" in more.output
+
+
+def test_a_stage_refuses_to_start_on_topics_that_differ(
+    kafka: Broker, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setattr(declarations, "PREFIX", prefix)
+    with pytest.raises(TopicsDiffer, match=r"\.events: is not there\. `crossdesk topics check` says all"):
+        refuse_differences(settings(kafka))
+    with Topics(settings(kafka), list(topics()), 5) as made:
+        made.apply()
+    assert refuse_differences(settings(kafka)) == 5
+    with pytest.raises(TopicsDiffer, match=r"\.cases\.2: is not there"):
+        refuse_differences(settings(kafka), 2)
+
+
+def test_a_topic_that_is_made_again_is_another(kafka: Broker, prefix: str) -> None:
+    one = Topic(prefix, "anything", {})
+    with Topics(settings(kafka), [one], 1) as found:
+        found.apply()
+        before = found.id_of(prefix)
+        assert found.id_of(prefix) == before
+        found._admin.delete_topics([prefix])
+        while found.differences() == []:
+            time.sleep(0.05)
+        found.apply()
+        assert found.id_of(prefix) != before
 
 
 def test_too_many_replicas_are_the_brokers_to_refuse(crossdesk: Crossdesk) -> None:

@@ -1,7 +1,8 @@
-"""How fast and how large the core is on this machine: ``make bench``, ``make bench ARGS="--json"``, ``ARGS="--profile"``.
+"""How fast it is on this machine, the core alone (and how large) and on Kafka beside others: ``make bench``, ``make bench
+ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--profile"``.
 
 The load is the simulated company, many cases at once: encoded events in time order, with marks, in batches in which no case
-has more than two events. Each figure is the median of several runs, on one core.
+has more than two events. Each figure is the median of several runs, of one process.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 
+from bench import kafka
 from bench.core import Run, long_case, run
 from bench.load import BATCH, Load, load
 from bench.memory import footprints
 
 from deploy import config_files
 from deploy.demo import EXAMPLE
+from deploy.kafka.broker import BrokerError
 from streams.configuration import Configuration
 
 PARTS = {
@@ -35,12 +38,16 @@ PARTS = {
 """What the profile calls a part: all that happens in one function. Steps also happen in what is folded anew."""
 
 
+Figure = tuple[str, float, str]
+"""Its name, its value and the unit."""
+
+
 def per_second(runs: Sequence[Run], events: int) -> float:
     return statistics.median(events / (r.cases_seconds + r.departments_seconds) for r in runs)
 
 
-def figures(work: Load, tenth: Load, count: int, configuration: Configuration) -> Iterator[tuple[str, float, str]]:
-    """Name, value and unit of each figure. ``tenth``: the same with a tenth of the cases."""
+def of_the_core(work: Load, tenth: Load, count: int, configuration: Configuration) -> Iterator[Figure]:
+    """``tenth``: the same with a tenth of the cases."""
     few, many = [], []
     for _ in range(count):  # in turns, so that a busy host disturbs both
         few.append(run(tenth, configuration))
@@ -83,7 +90,10 @@ def print_profile(work: Load, configuration: Configuration) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--profile", action="store_true", help="where the time goes, instead of how much it is")
+    parser.add_argument("--only", choices=["core", "kafka"], help="half of it")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the time goes in the core, instead of how much it is"
+    )
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--per-day", type=float, default=2500, help="cases a day")
     parser.add_argument("--days", type=int, default=30)
@@ -94,9 +104,17 @@ def main() -> int:
     if options.profile:
         print_profile(work, configuration)
         return 0
-    print(f"measuring {options.runs} times …", file=sys.stderr)
-    tenth = load(options.per_day / 10, options.days, BATCH // 10)  # so that a case is as often in a batch
-    found = list(figures(work, tenth, options.runs, configuration))
+    found: list[Figure] = []
+    if options.only != "core":
+        try:
+            found += kafka.figures(work, options.runs)
+        except (kafka.BenchmarkError, BrokerError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    if options.only != "kafka":
+        print(f"measuring the core {options.runs} times …", file=sys.stderr)
+        tenth = load(options.per_day / 10, options.days, BATCH // 10)  # so that a case is as often in a batch
+        found += of_the_core(work, tenth, options.runs, configuration)
     if options.json:
         machine = {"python": platform.python_version(), "machine": platform.machine(), "events": work.events}
         print(json.dumps(machine | {name: round(value, 3) for name, value, _ in found}))

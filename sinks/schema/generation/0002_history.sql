@@ -1,48 +1,10 @@
--- What the second computation of the indicators needs besides the facts (sinks/recompute.py), and the history that it makes
--- (sinks/published.py). Everything here is written by crossdesk alone.
-
--- Business time as a table: what a calendar has been open by each instant. Between two rows it grows by one microsecond
--- each until it has reached the next row's, so the rows are the openings and the closings, and the two ends of what is known.
--- All rows of each version of the configuration; the highest version stands, whole: its openings may lie elsewhere.
-CREATE TABLE IF NOT EXISTS crossdesk_public.calendar_time_versions
-(
-    version UInt64,
-    calendar LowCardinality(String) COMMENT 'a department; *: whoever has no calendar of its own',
-    instant DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
-    cumulative_us Int64 CODEC(Delta, ZSTD(1))
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (version, calendar, instant)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
-CREATE OR REPLACE VIEW crossdesk_public.calendar_time AS
-SELECT calendar, instant, cumulative_us
-FROM crossdesk_public.calendar_time_versions FINAL
-WHERE version = (SELECT max(version) FROM crossdesk_public.calendar_time_versions);
-
--- How deep a department lies in the tree, since when. `departments` knows one instant only, and history has to be
--- computed with the tree as it was.
-CREATE TABLE IF NOT EXISTS crossdesk_public.department_depths_versions
-(
-    version UInt64,
-    department LowCardinality(String),
-    since DateTime64(6, 'UTC'),
-    depth UInt8
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (version, department, since)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
-CREATE OR REPLACE VIEW crossdesk_public.department_depths AS
-SELECT department, since, depth
-FROM crossdesk_public.department_depths_versions FINAL
-WHERE version = (SELECT max(version) FROM crossdesk_public.department_depths_versions);
+-- History, which the second computation makes of the facts (sinks/published.py). Everything here is written by crossdesk alone.
 
 -- What ran at the end of an hour, as it was known when that hour was first published. Facts forget: a clock that has stopped
 -- does not say any more how long it had run on Tuesday, nor whose it was then. The week of an instant cannot change, so it
 -- may be a partition, and weeks that nobody will revise can be dropped. Within one, a clock's hours lie side by side: that
 -- takes a byte or two for each.
-CREATE TABLE IF NOT EXISTS crossdesk_public.ran_versions
+CREATE TABLE IF NOT EXISTS {generation}.ran_versions
 (
     instant DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     measure LowCardinality(String),
@@ -57,12 +19,12 @@ PARTITION BY toMonday(instant)
 ORDER BY (measure, department, clock, instant)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE OR REPLACE VIEW crossdesk_public.ran AS
+CREATE OR REPLACE VIEW {generation}.ran AS
 SELECT instant, measure, clock, department, counterpart, level, business_us
-FROM crossdesk_public.ran_versions FINAL;
+FROM {generation}.ran_versions FINAL;
 
 -- History. A period is (period_start, its end]: an hour or a day of UTC. Revisions count from 1.
-CREATE TABLE IF NOT EXISTS crossdesk_public.published_versions
+CREATE TABLE IF NOT EXISTS {generation}.published_versions
 (
     indicator LowCardinality(String),
     department LowCardinality(String),
@@ -81,11 +43,11 @@ ENGINE = ReplacingMergeTree
 ORDER BY (indicator, department, counterpart, period, period_start, revision)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE OR REPLACE VIEW crossdesk_public.published_revisions AS
+CREATE OR REPLACE VIEW {generation}.published_revisions AS
 SELECT indicator, department, counterpart, period, period_start, revision, as_of, value, n, low, high, beyond
-FROM crossdesk_public.published_versions FINAL;
+FROM {generation}.published_versions FINAL;
 
-CREATE OR REPLACE VIEW crossdesk_public.published AS
+CREATE OR REPLACE VIEW {generation}.published AS
 SELECT
     indicator, department, counterpart, period, period_start, latest.1 AS revision,
     latest.2 AS as_of, latest.3 AS value, latest.4 AS n, latest.5 AS low, latest.6 AS high, latest.7 AS beyond
@@ -95,6 +57,6 @@ FROM
         indicator, department, counterpart, period, period_start,
         -- in a tuple, because argMax passes over NULL
         argMax(tuple(revision, as_of, value, n, low, high, beyond), revision) AS latest
-    FROM crossdesk_public.published_versions
+    FROM {generation}.published_versions
     GROUP BY indicator, department, counterpart, period, period_start
 );

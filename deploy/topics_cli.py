@@ -1,52 +1,26 @@
-"""The commands of an installation on Kafka, beside those of ``deploy.cli``. They find the broker as every stage does."""
+"""The commands ``crossdesk topics``: they make the topics between the stages, and check them."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from deploy.ahead import Prepared, collect_rarely
-from deploy.intake import progress
-from ingest.broker import BadSettings, BrokerUnavailable, broker_settings
+from deploy.command import Group
+from ingest.broker import broker_settings
 from ingest.topics import PARTITIONS
 from ingest.topics import topics as declared
 
 if TYPE_CHECKING:
     from deploy.topics import Topics
 
-SAID_EVERY = 5_000
-
 F = TypeVar("F", bound=Callable[..., None])
 
 
-def publish(records: Iterator[Prepared], what: str) -> None:
-    """Say all of a source to Kafka. Raises BadSettings, BrokerUnavailable, or click.ClickException on topics that differ."""
-    from deploy.topics import Topics
-    from ingest.publish import Publisher
-
-    started, count = time.monotonic(), 0
-    broker = broker_settings(os.environ)
-    with Topics(broker, list(declared())) as found:
-        if differences := found.differences():
-            raise click.ClickException(f"{differences[0]}. `crossdesk topics check` says all, `apply` mends it")
-    collect_rarely()
-    with Publisher(broker) as publisher, progress(what) as bar:
-        for count, record in enumerate(records, 1):
-            publisher.say(record.topic, record.key, record.value)
-            if count % SAID_EVERY == 0:
-                bar(None, f"{count:,} records")
-        publisher.settle()
-        bar(1.0, f"{count:,} records")
-    seconds = time.monotonic() - started
-    click.echo(f"{what}: {count:,} records, all acknowledged by {broker.bootstrap_servers}, {seconds:.0f} s", err=True)
-
-
-@click.group(short_help="Make and check the topics on Kafka.")
+@click.group(cls=Group, short_help="Make and check the topics on Kafka.")
 def topics() -> None:
     """Make the topics between the stages, or check that they are as declared.
 
@@ -116,8 +90,5 @@ def _partitions_stay(found: Topics) -> str:
 def _opened(generation: int, partitions: int | None, replication: int | None = None) -> Iterator[Topics]:
     from deploy.topics import Topics  # whoever needs no Kafka does not wait for it
 
-    try:
-        with Topics(broker_settings(os.environ), list(declared(generation)), partitions, replication) as found:
-            yield found
-    except (BadSettings, BrokerUnavailable) as error:
-        raise click.ClickException(str(error)) from None
+    with Topics(broker_settings(os.environ), list(declared(generation)), partitions, replication) as found:
+        yield found

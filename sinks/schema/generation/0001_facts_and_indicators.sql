@@ -1,18 +1,11 @@
--- Two databases, because a dashboard is no border: whoever may look at one may send any query (SEC-1).
---   crossdesk_public  what everybody may read who reads dashboards. It is the default database of every connection
---                     that crossdesk opens, so that `crossdesk query "SELECT … FROM facts"` needs no prefix.
---                     Grafana's user has SELECT here, readonly = 1, and no grant on anything else.
---   crossdesk_raw     events as they came, with pseudonyms inside. For `crossdesk explain` and `crossdesk repair`.
--- What people query are views without traps. The tables behind them keep every version until a merge drops it.
--- Each statement can be run again (IF NOT EXISTS, OR REPLACE). fsync: who writes moves its offsets on after an insert, so
--- what was inserted must outlive a power cut too.
+-- What is computed from events. {generation} is the database of one generation (crossdesk_1, …): a computation from the first
+-- event on, beside the others and apart from them.
 
-CREATE DATABASE IF NOT EXISTS crossdesk_public;
-CREATE DATABASE IF NOT EXISTS crossdesk_raw;
+CREATE DATABASE IF NOT EXISTS {generation};
 
 -- Versioned upserts. ORDER BY the id alone and no partition: department and stop may change, and rows of one fact in
 -- two partitions or under two keys would both survive FINAL. `fact_id` is the fact's key as one string (streams/fact.py).
-CREATE TABLE IF NOT EXISTS crossdesk_public.facts_versions
+CREATE TABLE IF NOT EXISTS {generation}.facts_versions
 (
     fact_id String DEFAULT concat(case_id, '/', measure, '/', lower(hex(opener)), '/', toString(level), '/', department)
         CODEC(ZSTD(1)),
@@ -43,7 +36,7 @@ ORDER BY fact_id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What is inserted: the records of the topic of facts, each with the facts of one clock at several levels.
-CREATE TABLE IF NOT EXISTS crossdesk_public.facts_records
+CREATE TABLE IF NOT EXISTS {generation}.facts_records
 (
     version UInt64,
     outcome LowCardinality(String),
@@ -66,20 +59,20 @@ CREATE TABLE IF NOT EXISTS crossdesk_public.facts_records
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS crossdesk_public.facts_of_records TO crossdesk_public.facts_versions AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS {generation}.facts_of_records TO {generation}.facts_versions AS
 SELECT * EXCEPT (counterparts, levels, departments), counterpart, level, department
-FROM crossdesk_public.facts_records
+FROM {generation}.facts_records
 ARRAY JOIN counterparts AS counterpart, levels AS level, departments AS department;
 
-CREATE OR REPLACE VIEW crossdesk_public.facts AS
+CREATE OR REPLACE VIEW {generation}.facts AS
 SELECT
     fact_id, case_id, measure, department, counterpart, level, start, stop, due, calendar_us, business_us, outcome,
     norm, counts_at, version, since, calendar, lower(hex(opener)) AS opener_id, flags
-FROM crossdesk_public.facts_versions FINAL
+FROM {generation}.facts_versions FINAL
 WHERE retracted = 0;
 
--- The latest value of each series. History is the table `published`.
-CREATE TABLE IF NOT EXISTS crossdesk_public.indicators_versions
+-- The latest value of each series. History is in `published`.
+CREATE TABLE IF NOT EXISTS {generation}.indicators_versions
 (
     indicator LowCardinality(String),
     department LowCardinality(String),
@@ -97,51 +90,6 @@ ENGINE = ReplacingMergeTree(offset)
 ORDER BY (indicator, department, counterpart, window)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE OR REPLACE VIEW crossdesk_public.indicators AS
+CREATE OR REPLACE VIEW {generation}.indicators AS
 SELECT indicator, department, counterpart, window, as_of, value, n, low, high, beyond, offset
-FROM crossdesk_public.indicators_versions FINAL;
-
--- All departments of each version of the configuration; the highest version stands, whole.
-CREATE TABLE IF NOT EXISTS crossdesk_public.departments_versions
-(
-    version UInt64,
-    id String,
-    name String,
-    parent String,
-    depth UInt8,
-    head_count UInt32
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (version, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
-CREATE OR REPLACE VIEW crossdesk_public.departments AS
-SELECT id, name, parent, depth, head_count, version
-FROM crossdesk_public.departments_versions FINAL
-WHERE version = (SELECT max(version) FROM crossdesk_public.departments_versions);
-
--- Events are immutable; the key is a function of the record, so that writing it again changes nothing, and both
--- deliveries of one event are kept (an id may come back with another meaning). `subject` and `case_id` are empty where
--- they would be a person's. What the log took in more than 13 months ago is not kept, not even just after it was written.
-CREATE TABLE IF NOT EXISTS crossdesk_raw.events_versions
-(
-    case_id String CODEC(ZSTD(1)),
-    time DateTime64(6, 'UTC'),
-    id String,
-    offset UInt64,
-    appended_at DateTime64(6, 'UTC') COMMENT 'when the log took it in',
-    type LowCardinality(String) COMMENT 'empty: the record cannot be read',
-    source LowCardinality(String),
-    subject String CODEC(ZSTD(1)),
-    sequence UInt64,
-    actor LowCardinality(String),
-    raw String CODEC(ZSTD(3)) COMMENT 'the record as it came, fields that we do not know included'
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (case_id, time, id, offset)
-TTL toDateTime(appended_at) + INTERVAL 13 MONTH
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
-CREATE OR REPLACE VIEW crossdesk_raw.events AS
-SELECT id, type, source, subject, case_id, time, sequence, actor, offset, appended_at, raw
-FROM crossdesk_raw.events_versions FINAL;
+FROM {generation}.indicators_versions FINAL;
