@@ -52,7 +52,8 @@ class Progress(NamedTuple):
 class Embedded:
     """One generation of the installation in ``folder``: unless named, the current one. Only that one takes anything in.
 
-    Raises :class:`LogError`, or ``sinks.store.StoreError`` when the store cannot be used.
+    Raises :class:`LogError`, ``sinks.store.StoreError`` when the store cannot be used, or
+    :class:`streams.cases.IncompatibleState`: then another generation can still be made.
     """
 
     def __init__(self, folder: Path, *, store: bool = True, generation: int | None = None) -> None:
@@ -61,20 +62,20 @@ class Embedded:
         self.store: ClickHouse | None = None
         self.writer = ThreadPoolExecutor(1, "store")
         self.writing: Writing | None = None
+        self.unsaved: dict[bytes, bytes | None] = {}
+        self.cases: Cases | None = None
+        self.departments: Departments | None = None
         try:
             self.configurations = {v: Configuration.decode(c) for v, c in self.log.configurations().items()}
             self.case_state = {k.decode(): v for k, v in self.log.state("cases").items()}
             self.department_state = self.log.state("departments")
             if store:
                 self.store = open_store(folder, self.log)
+            if self.configurations:
+                self._start()
         except BaseException:
             self.close()
             raise
-        self.unsaved: dict[bytes, bytes | None] = {}
-        self.cases: Cases | None = None
-        self.departments: Departments | None = None
-        if self.configurations:
-            self._start()
 
     def _start(self) -> None:
         self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)

@@ -23,13 +23,26 @@ from deploy.intake import bring_up_to_date, progress
 
 @click.command(cls=Command, short_help="Measure everything anew, and compare.")
 @click.option("--drop", metavar="N", type=click.IntRange(1), help="Remove generation N instead.")
+@click.option("--kafka", is_flag=True, help="On Kafka and in ClickHouse, beside the stages that run.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(0, 64),
+    default=1,
+    help="With --kafka: so many are started for it, and a sink; 0: those of the next generation run already.  [default: 1]",
+)
 @data_option
-def rebuild(drop: int | None, data: Path | None) -> None:
+def rebuild(drop: int | None, kafka: bool, workers: int, data: Path | None) -> None:
     """Measure all that the log holds anew, into the next generation, and say what differs from the current one.
 
     Do so when measures have changed. Nobody sees the new numbers before `crossdesk switch`. A rebuild that was
-    interrupted goes on where it stopped; a next generation that is complete is made anew.
+    interrupted goes on where it stopped; a next generation that is complete is made anew, and on Kafka brought up to date.
     """
+    if kafka:
+        from deploy import cluster_generation_cli
+
+        cluster_generation_cli.rebuild(drop, workers)
+        return
     folder = data or newest()
     if drop is not None:
         _remove(folder, drop)
@@ -60,13 +73,19 @@ def rebuild(drop: int | None, data: Path | None) -> None:
 
 @click.command(cls=Command, short_help="Show the numbers of another generation.")
 @click.argument("generation", type=click.IntRange(1), required=False)
+@click.option("--kafka", is_flag=True, help="In ClickHouse and for Prometheus, where stages run on Kafka.")
 @data_option
-def switch(generation: int | None, data: Path | None) -> None:
+def switch(generation: int | None, kafka: bool, data: Path | None) -> None:
     """Have everybody read GENERATION from now on: the one that `crossdesk rebuild` has made, unless another is named.
 
     First it takes in what has come since it was made, so that no number goes back in time. The generation before
     stays, and `crossdesk switch` leads back to it.
     """
+    if kafka:
+        from deploy import cluster_generation_cli
+
+        cluster_generation_cli.switch(generation)
+        return
     folder = data or newest()
     with log_of(folder) as log:
         current = log.current
@@ -138,11 +157,12 @@ def _catch_up(embedded: Embedded, what: str) -> None:
 def _remove(folder: Path, generation: int, *, there: bool = True) -> None:
     """From the log first: what is not in the log cannot be switched to."""
     with log_of(folder) as log, openable(folder):
-        if there and generation not in log.generations():
-            raise Stopped(f"{folder} has no generation {generation}, only {', '.join(map(str, log.generations()))}")
-        log.forget(generation)
         store = open_store(folder, log)
         try:
+            found = sorted({*log.generations(), *store.generations()})
+            if there and generation not in found:
+                raise Stopped(f"{folder} has no generation {generation}, only {', '.join(map(str, found))}")
+            log.forget(generation)
             store.drop(generation)
         finally:
             store.close()

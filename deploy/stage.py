@@ -52,11 +52,32 @@ def _on_signals(stop: Event) -> dict[int, Callable[..., object] | int | None]:
     return {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
 
 
+class Seldom(logging.Filter):
+    """What we say always passes. Of the libraries below us passes what is wrong, and the same of it once a minute: a client of
+    Kafka says many times a second that a broker is away.
+    """
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("crossdesk"):
+            return True
+        what = (record.name, str(record.msg))
+        seldom = record.created - self._said.get(what, float("-inf")) >= self.seconds
+        if record.levelno < logging.WARNING or not seldom:
+            return False
+        self._said[what] = record.created
+        record.exc_info = None  # where in the library it was is nobody's concern here
+        return True
+
+
 def log_to_stderr() -> None:
-    """What people on call read. Of the client of Kafka, only what is wrong."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
-    logging.getLogger("crossdesk").setLevel(logging.INFO)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("crossdesk"))
+    """What people on call read."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(Seldom())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns of every tenth of a second

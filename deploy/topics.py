@@ -87,6 +87,12 @@ class Topics:
         self._wait()
         return found
 
+    def remove(self) -> None:
+        """All of them that are there, with what they hold."""
+        with _asking("the broker does not remove them"):
+            if there := list(self._existing()):
+                self._admin.delete_topics(there)
+
     def _wait(self) -> None:
         """A broker learns a little later what it has agreed to."""
         until = time.monotonic() + ANSWER_MS / 1000

@@ -118,9 +118,10 @@ class ClickHouseSink:
         self.gathering.written(batch)
         self._seconds.add(time.monotonic() - began)
         self._batch.set(len(batch))
-        for (topic, _), records in batch.records.items():
-            self._records.add(len(records), topic=topic)
-            self._until.set(records[-1].timestamp / 1000, topic=topic)
+        for topic in self.writes:
+            if records := batch.of_topic(topic):
+                self._records.add(len(records), topic=topic)
+                self._until.set(max(record.timestamp for record in records) / 1000, topic=topic)
 
 
 Write = Callable[[Store, Sequence[Record]], None]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import MemberState
 
 from sinks.gathering import MEBIBYTE, Gathering
@@ -32,6 +32,7 @@ _FETCHING: Mapping[str, Any] = {
     "allow_auto_create_topics": False,
     "max_partition_fetch_bytes": 4 * MEBIBYTE,
     "bootstrap_timeout_ms": BOOTSTRAP_MS,
+    "reconnect_backoff_max_ms": 3_000,
 }
 
 
@@ -66,7 +67,7 @@ class Member:
         self._settled = time.monotonic()
         with _stopping(f"the group {group} cannot be joined"):
             self._consumer = KafkaConsumer(
-                **{**client, **_FETCHING},
+                **{**_FETCHING, **client},
                 client_id=group,
                 group_id=group,
                 group_instance_id=instance or None,
@@ -74,8 +75,6 @@ class Member:
                 session_timeout_ms=int(session_seconds * 1000),
                 heartbeat_interval_ms=int(session_seconds * 1000 / 4),
             )
-            for topic in topics:
-                self._consumer.partitions_for_topic(topic)  # who joins without knowing them joins twice
             self._subscribe()
         self._thread = Thread(target=self._run, name=group, daemon=True)
 
@@ -85,7 +84,9 @@ class Member:
     def close(self) -> None:
         """Commit what has been written, and leave the group."""
         self._closing.set()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._leave()
+        else:
             self._thread.join(3 * CLOSE_MS / 1000)
 
     # -- the thread
@@ -97,7 +98,12 @@ class Member:
         except Exception as error:  # noqa: BLE001  # whoever takes batches raises it
             self.gathering.fail(error)
         finally:
-            self._commit(CLOSE_MS)
+            with suppress(KafkaError):
+                self._commit(CLOSE_MS)
+            self._leave()
+
+    def _leave(self) -> None:
+        with suppress(KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
 
     def _poll(self) -> None:
@@ -132,22 +138,22 @@ class Member:
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(self.topics, listener=_Rebalancing(self.gathering))
+        self._consumer.topics()  # asks the broker: who joins before it knows the partitions joins twice
 
     def _commit(self, patience_ms: int) -> None:
         """Where that fails, the next round tries again, with what is still ours by then."""
         offsets = self.gathering.to_commit()
         if not offsets:
             return
+        wanted = {
+            TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()
+        }
         try:
-            self._consumer.commit(
-                {
-                    TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
-                    for partition, offset in offsets.items()
-                },
-                timeout_ms=patience_ms,
-            )
+            self._consumer.commit(wanted, timeout_ms=patience_ms)
         except KafkaError as error:
-            log.info("%s: not committed yet: %s", self.group, error)
+            if not error.retriable and not isinstance(error, CommitFailedError | RebalanceInProgressError):
+                raise
+            log.debug("%s: not committed yet: %s", self.group, error)
         else:
             self.gathering.committed(offsets)
             self.reached = {p: Reached(offsets.get(p, at.offset), at.end) for p, at in self.reached.items()}
@@ -183,12 +189,12 @@ class Follower:
 
     def __init__(self, client: Mapping[str, Any], name: str) -> None:
         self.reached: Mapping[Partition, Reached] = {}
-        """How far it has read, and where the partitions end."""
+        """How far it has read, and where the partitions ended when we last looked."""
         self.answers = Answers()
         self._goals: dict[str, dict[TopicPartition, int]] = {}
         self._caught_up: set[str] = set()
         with _stopping("nothing can be read"):
-            self._consumer = KafkaConsumer(**{**client, **_FETCHING}, client_id=name, group_id=None)
+            self._consumer = KafkaConsumer(**{**_FETCHING, **client}, client_id=name, group_id=None)
 
     def follow(self, topic: str) -> None:
         """From now on it is polled too."""
@@ -210,8 +216,12 @@ class Follower:
         """What came, of each partition in order; empty after ``wait`` seconds in which nothing did."""
         with _stopping("nothing can be read"):
             fetched = _polled(self._consumer, int(wait * 1000))
-            self.answers.to(self._ask)
         return [record for records in fetched.values() for record in records]
+
+    def look(self) -> None:
+        """Brings :attr:`reached` up to date, now and then."""
+        with _stopping("nothing can be read"):
+            self.answers.to(self._ask)
 
     def caught_up(self, topic: str) -> bool:
         """Whether everything was polled that was there when :meth:`follow` was called."""

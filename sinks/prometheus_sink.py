@@ -7,6 +7,7 @@ is read beside the one that is shown until it has caught up, and then takes its 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable
 from threading import Event
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from streams.indicators import IndicatorValue, decode
 log = logging.getLogger("crossdesk.sinks")
 
 POLL_SECONDS = 0.2
+BEHIND_SECONDS = 60.0
+"""So long another generation may lag behind the one that is shown before it is shown all the same."""
 
 
 class Shown(NamedTuple):
@@ -39,6 +42,9 @@ class Generation:
         self.values: dict[bytes, IndicatorValue] = {}
         self.newest_ms = 0
         """When the log took in the last record that came."""
+        self.as_of = 0
+        """Up to when its values tell, in microseconds."""
+        self.caught_up_at: float | None = None
 
     def take(self, record: Record) -> tuple[IndicatorValue | None, IndicatorValue | None]:
         """What is new and what is no more, if anything: readers keep the highest offset. Raises :class:`UnusableRecord`."""
@@ -53,6 +59,7 @@ class Generation:
         if held is not None and held.offset > value.offset:
             return None, None
         self.values[key] = value
+        self.as_of = max(self.as_of, value.as_of)
         return value, None
 
 
@@ -88,6 +95,7 @@ class PrometheusSink:
         self.follower.follow(self.config)
         while not stop.is_set():
             records = self.follower.poll(POLL_SECONDS)
+            self.follower.look()
             if records:
                 self._take(records)
             if self.follower.caught_up(self.config):
@@ -143,7 +151,7 @@ class PrometheusSink:
         if coming is None and (self.current is None or self.current.number != wanted):
             self.coming = Generation(wanted, self.indicators(wanted))
             self.follower.follow(self.coming.topic)
-        elif coming is not None and self.follower.caught_up(coming.topic):
+        elif coming is not None and self.follower.caught_up(coming.topic) and self._may_follow(coming):
             if self.current is not None:
                 self.follower.leave(self.current.topic)
                 log.info("generation %d is shown, and %d no more", coming.number, self.current.number)
@@ -151,3 +159,17 @@ class PrometheusSink:
             self.current, self.coming = coming, None
             self._number.set(coming.number)
             self._until.set(coming.newest_ms / 1000)
+
+    def _may_follow(self, coming: Generation) -> bool:
+        """No number goes back in time, unless the stages of the other generation stand still."""
+        if self.current is None or coming.as_of >= self.current.as_of:
+            return True
+        if coming.caught_up_at is None:
+            coming.caught_up_at = time.monotonic()
+        if time.monotonic() - coming.caught_up_at < BEHIND_SECONDS:
+            return False
+        behind = (self.current.as_of - coming.as_of) / 1e6
+        log.warning(
+            "generation %d is shown though it lags %.0f s behind: are its workers running?", coming.number, behind
+        )
+        return True

@@ -144,11 +144,17 @@ class Installation:
 class Process:
     """A command of crossdesk with its health, which it says at its start."""
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        program: Sequence[str] = ("-m", "deploy.cli"),
+    ) -> None:
         self.log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.cli", *words], env=dict(environment), stdout=file, stderr=file
+                [sys.executable, *program, *words], env=dict(environment), stdout=file, stderr=file
             )
 
     def said(self) -> str:

@@ -29,7 +29,13 @@ MAY_IMPORT = {
 }
 
 ONLY_IN = {
-    "kafka": ("ingest/publish.py", "sinks/consumer.py", "deploy/topics.py", "deploy/topic_reader.py"),
+    "kafka": (
+        "ingest/publish.py",
+        "sinks/consumer.py",
+        "deploy/groups.py",
+        "deploy/topics.py",
+        "deploy/topic_reader.py",
+    ),
     "faust": ("streams/app.py", "streams/changelog.py", "streams/transport.py"),
     "aiokafka": ("streams/app.py", "streams/configurations.py"),
     "clickhouse_connect": ("sinks/clickhouse.py",),

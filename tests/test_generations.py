@@ -17,6 +17,7 @@ import pytest
 from histories import DAY, HOUR, write
 
 from deploy import generation
+from deploy.embedded import Embedded
 from deploy.generation import Difference, compare, told
 from deploy.log import Log, LogError
 from sinks import columns, published, recompute
@@ -394,6 +395,13 @@ def test_a_changed_measure_is_rolled_out_and_back_without_gap_or_mixture_and_not
     assert measures_that_differ(before, after) == {"first_response"}
     assert {row[0].startswith("first_response") for row in {*days} ^ {*published_of(at)}} == {True}
 
+    for wanted, facts in (
+        ("1", before),
+        ("2", after),
+    ):  # nothing has come since: it is fine as it is, whoever measured it
+        assert crossdesk("switch", wanted, at=at, others=True).code == 0
+        assert facts_of(at) == facts
+
     assert take_in(at, ALL, others=True).code == 0
     assert facts_of(at) == undisturbed["others"]
 
@@ -443,6 +451,17 @@ def test_a_rebuild_that_is_killed_goes_on_and_ends_like_one_that_is_not(
     tally("kill -9 of a rebuild", killed)
     assert killed
     assert crossdesk("rebuild", at=at).out == undisturbed.out
+
+
+def test_what_another_crossdesk_began_is_begun_again(at: Path) -> None:
+    before = facts_of(at)
+    with Embedded(at / "d", generation=2, store=False) as begun:
+        begun.fold()
+    rebuilt = crossdesk("rebuild", at=at, others=True)
+    assert rebuilt.code == 0, rebuilt.err
+    assert "Generation 2 was begun by another crossdesk: beginning again." in rebuilt.err
+    assert re.search(r"^first_response, \w+: helpdesk/HD-\d+", rebuilt.out, re.MULTILINE)
+    assert facts_of(at) == before
 
 
 def test_a_complete_generation_is_made_anew_an_incomplete_one_cannot_be_read_and_each_can_be_dropped(at: Path) -> None:

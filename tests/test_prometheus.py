@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import socket
 from threading import Thread
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import pytest
+from real_prometheus import asked, debian, prometheus
 
 from sinks.prometheus import Exporter, Pair
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
@@ -64,12 +60,6 @@ def full(departments: int) -> list[IndicatorValue]:
             for window in windows
         ]
     return values
-
-
-def debian(program: str) -> str:
-    found = shutil.which(program)
-    assert found, f"{program} is missing: `make test` installs it (Debian package prometheus)"
-    return found
 
 
 def test_a_ratio_comes_with_its_bounds_and_the_number_of_facts_behind_it() -> None:
@@ -244,48 +234,11 @@ def served(exporter: Exporter) -> Iterator[str]:
         server.shutdown()
 
 
-@contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[str]:
-    """A real one, that scrapes ``target`` ten times a second."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    config = folder / "prometheus.yml"
-    scrape = {"job_name": "crossdesk", "scrape_interval": "100ms", "scrape_timeout": "100ms"}
-    scrape["static_configs"] = [{"targets": [target]}]  # type: ignore[assignment]
-    config.write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [
-                debian("prometheus"),
-                f"--config.file={config}",
-                f"--web.listen-address={address}",
-                f"--storage.tsdb.path={folder / 'data'}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield address
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def asked(address: str, query: str) -> list[dict[str, Any]]:
-    try:
-        with urllib.request.urlopen(f"http://{address}/api/v1/query?query={quote(query)}", timeout=5) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return found
-    except OSError:
-        return []
-
-
 def test_a_real_prometheus_scrapes_it_and_answers(tmp_path: Path) -> None:
     exporter = Exporter()
     exporter.retain({"it"}, {Pair("hr", "it")})
     exporter.update([ATTAINMENT, OF_PAIR])
-    with served(exporter) as target, prometheus(tmp_path, target) as address:
+    with served(exporter) as target, prometheus(tmp_path, [target]) as address:
         deadline = time.monotonic() + 30
         while not any(sample["value"][1] == "1" for sample in asked(address, "up")):
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from on_kafka import Installation, Process, ended
+from real_prometheus import debian
 from sinks_on_kafka import (
     Group,
     environment,
@@ -25,7 +26,6 @@ from sinks_on_kafka import (
     value_of,
     wait_until,
 )
-from test_prometheus import debian
 
 from deploy.kafka.broker import Broker, free_port
 from ingest import topics as declared
@@ -34,6 +34,7 @@ PARTITIONS = 4
 FACTS = facts_said(4, PARTITIONS)
 DYING = Path(__file__).with_name("dying_sink.py")
 PASSWORD = "correct-horse-battery"
+BATCH = 400
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_it_stops_while_loaded_and_goes_on_where_it_stopped(
     installation: Installation, folder: Path, tmp_path: Path
 ) -> None:
     say(installation, FACTS)
-    settings = {"clickhouse_dsn": f"chdb://{folder}", "batch_records": 100}
+    settings = {"clickhouse_dsn": f"chdb://{folder}", "batch_records": BATCH}
     first = sink("clickhouse", installation, tmp_path / "log", **settings)
     with ended(first):
         wait_until(lambda: 0 < lag(installation) < len(FACTS), "some of it is committed")
@@ -103,14 +104,12 @@ def test_it_stops_while_loaded_and_goes_on_where_it_stopped(
             rf'crossdesk_sink_records_total{{topic="{declared.name("facts")}"}} (\S+)', second.asked("/metrics")[1]
         )
         assert written is not None
-        assert left <= float(written[1]) <= left + 100, "at most one batch is written again"
+        assert left <= float(written[1]) <= left + BATCH, "at most one batch is written again"
         assert second.stop() == 0
     assert facts_in_folder(folder) == expected_facts(FACTS)
 
 
-def test_it_stops_while_clickhouse_is_away_and_says_nothing_secret(
-    installation: Installation, tmp_path: Path
-) -> None:
+def test_it_stops_while_clickhouse_is_away_and_says_nothing_secret(installation: Installation, tmp_path: Path) -> None:
     say(installation, FACTS)
     dsn = tmp_path / "dsn"
     dsn.write_text(f"clickhouse://crossdesk:{PASSWORD}@127.0.0.1:{free_port()}/\n")
@@ -126,6 +125,36 @@ def test_it_stops_while_clickhouse_is_away_and_says_nothing_secret(
     assert lag(installation) == len(FACTS)
     assert PASSWORD not in process.said() + said
     assert process.said().count("ERROR the store takes nothing") == 1
+
+
+def test_a_broker_that_goes_away_is_waited_for_and_that_is_said_once(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(declared, "PREFIX", "away")
+    with Broker(tmp_path / "kafka") as broker:
+        installation = Installation(broker, "away", PARTITIONS)
+        say(installation, FACTS[:500])
+        stages = [
+            sink("clickhouse", installation, tmp_path / "1", clickhouse_dsn=f"chdb://{folder}", stuck_seconds=3),
+            sink("prometheus", installation, tmp_path / "2", stuck_seconds=3),
+        ]
+        with ended(*stages):
+            for stage in stages:
+                stage.wait_until_ready()
+            wait_until(lambda: drained(stages[0], installation), "everything is committed")
+            broker.stop(kill=True)
+            for stage in stages:
+                wait_until(lambda stage=stage: "no broker has answered" in stage.why_not_ready(), "it is not ready")  # type: ignore[misc]
+            broker.start()
+            say(installation, [*FACTS[500:], indicator_said(value_of(department="it"))])
+            wait_until(lambda: drained(stages[0], installation), "everything is committed")
+            wait_until(lambda: 'first_response_facts{department="it"' in stages[1].asked("/metrics")[1], "it is shown")
+            for stage in stages:
+                stage.wait_until_ready()
+                assert stage.said().count("ERROR no broker answers; records wait there and nothing is lost") == 1
+                assert stage.said().count("the broker answers again, after") == 1
+                assert stage.stop() == 0
+    assert facts_in_folder(folder) == expected_facts(FACTS)
 
 
 def test_its_metrics_say_what_there_is_to_do_and_promtool_finds_no_fault(

@@ -1,5 +1,6 @@
-"""How fast it is on this machine, the core alone (and how large) and on Kafka beside others: ``make bench``, ``make bench
-ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--profile"``.
+"""How fast it is on this machine: the core alone, and how large that is; workers on Kafka, ours beside others.
+
+``make bench``, ``make bench ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--profile"``.
 
 The load is the simulated company, many cases at once: encoded events in time order, with marks, in batches in which no case
 has more than two events. Each figure is the median of several runs, of one process.

@@ -21,6 +21,8 @@ async def main() -> None:
         task.topic, bootstrap_servers=task.broker, group_id=task.group, auto_offset_reset="earliest"
     ) as consumer:
         for time in range(TIMES):
+            if time:
+                consumer.seek(partition, 0)
             before, offset = time * task.until, 0
             while offset < task.until - 1:
                 for record in (await consumer.getmany(partition, timeout_ms=1000)).get(partition, ()):
@@ -28,7 +30,6 @@ async def main() -> None:
                     clock.reaches(before + offset, event=not isinstance(decode(record.value), Mark))
                     if offset == task.until - 1:
                         break
-            consumer.seek(partition, 0)
         await consumer.commit({partition: task.until})
         clock.answer()
 

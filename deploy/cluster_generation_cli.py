@@ -1,0 +1,59 @@
+"""``crossdesk rebuild --kafka`` and ``crossdesk switch --kafka``: what is said while a generation is filled and changed over."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from deploy.cluster_generation import Cluster
+from deploy.generation import told
+from deploy.intake import progress
+from ingest.broker import broker_settings
+from ingest.environment import BadSettings, read
+from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
+
+
+def rebuild(drop: int | None, workers: int) -> None:
+    cluster = _cluster()
+    if drop is not None:
+        cluster.drop(drop)
+        click.echo(f"generation {drop} is not there any more")
+        return
+    current = cluster.current()
+    generation = current + 1
+    with progress(f"Measuring anew, as generation {generation}") as bar:
+        cluster.fill(generation, workers, lambda what: bar(None, what))
+        bar(None, "comparing")
+        found = cluster.compare(current, generation)
+        bar(1.0, "")
+    for line in told(found):
+        click.echo(line)
+    click.echo(
+        f"\nEverybody still reads generation {current}. What was still on its way while both were compared counts as different."
+        f"\n  To keep generation {generation} up to date, start workers and a sink of it beside the others:"
+        f"\n    CROSSDESK_STREAMS_GENERATION={generation} crossdesk streams"
+        f"\n    CROSSDESK_SINKS_GENERATION={generation} crossdesk sink clickhouse"
+        f"\n  Then, to have everybody read it:\n    crossdesk switch --kafka {generation}"
+        f"\n  To remove it:\n    crossdesk rebuild --kafka --drop {generation}"
+    )
+
+
+def switch(generation: int | None) -> None:
+    cluster = _cluster()
+    current = cluster.current()
+    wanted = generation or current + 1
+    if wanted == current:
+        click.echo(f"generation {wanted} is the current one already")
+        return
+    with progress(f"Waiting for generation {wanted}") as bar:
+        cluster.switch(wanted, lambda what: bar(None, what))
+        bar(1.0, "")
+    click.echo(f"generation {wanted} is the current one; `crossdesk switch --kafka {current}` leads back")
+
+
+def _cluster() -> Cluster:
+    dsn = read(SinkSettings, ENVIRONMENT, os.environ).clickhouse_dsn
+    if dsn is None:
+        raise BadSettings(f"{ENVIRONMENT}CLICKHOUSE_DSN_FILE is not set; the file holds {DSN_FORM}")
+    return Cluster(broker_settings(os.environ), dsn.get_secret_value())
