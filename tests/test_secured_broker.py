@@ -12,11 +12,14 @@ import pytest
 import trustme
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from on_kafka import Installation, Process, ended, folded
 
+from deploy.ahead import prepare
 from deploy.kafka.broker import Broker
 from deploy.topics import Topics
 from ingest import topics as declared
 from ingest.broker import BrokerSettings, BrokerUnavailable, broker_settings
+from ingest.connectors.simulated import simulate
 from ingest.publish import Publisher
 
 SECRET = "correct-horse-battery"
@@ -52,10 +55,10 @@ def secured(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def settings(secured: Broker, authority: trustme.CA, tmp_path: Path) -> Settings:
-    """As a stage finds them: in the environment, and secrets in files."""
+def environment(secured: Broker, authority: trustme.CA, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """As a stage finds it, with secrets in files."""
 
-    def said(password: str = SECRET, ca: trustme.CA = authority, **others: str) -> BrokerSettings:
+    def said(password: str = SECRET, ca: trustme.CA = authority, **others: str) -> dict[str, str]:
         ours = authority.issue_cert("crossdesk.example")
         ours.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
         ours.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
@@ -71,9 +74,14 @@ def settings(secured: Broker, authority: trustme.CA, tmp_path: Path) -> Settings
             "ssl_certfile": str(tmp_path / "cert.pem"),
             "ssl_keyfile": str(tmp_path / "key.pem"),
         } | others
-        return broker_settings({f"CROSSDESK_KAFKA_{k.upper()}": v for k, v in environment.items() if v})
+        return {f"CROSSDESK_KAFKA_{k.upper()}": v for k, v in environment.items() if v}
 
     return said
+
+
+@pytest.fixture
+def settings(environment: Callable[..., dict[str, str]]) -> Settings:
+    return lambda **others: broker_settings(environment(**others))
 
 
 @pytest.fixture
@@ -159,3 +167,31 @@ def test_who_may_not_in_is_told_so_without_a_secret(
     said = caplog.text + str(caught.value) + repr(caught.value.__cause__)
     assert SECRET not in said
     assert WRONG not in said
+
+
+def test_stages_work_through_tls_and_a_password_and_say_no_secret(
+    secured: Broker,
+    environment: Callable[..., dict[str, str]],
+    prefix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(declared, "PREFIX", prefix)
+    installation = Installation(secured, prefix, 2)
+    installation.configure()
+    records = [prepare(record) for record in simulate(1, 2)]
+    installation.say(records)
+    ports = {"CROSSDESK_STREAMS_HEALTH_PORT": "0", "CROSSDESK_SINKS_HEALTH_PORT": "0"}
+    through = {**installation.environment, **environment(), **ports}
+    stages = [
+        Process(["streams"], through, tmp_path / "streams.log"),
+        Process(["sink", "prometheus"], through, tmp_path / "prometheus.log"),
+    ]
+    with ended(*stages):
+        installation.drain()
+        for stage in stages:
+            stage.wait_until_ready()
+    assert installation.facts() == folded(records)
+    for stage in stages:
+        assert SECRET not in stage.said()
+        assert base64.b64encode(SECRET.encode()).decode() not in stage.said()

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 
@@ -21,6 +21,7 @@ from deploy.ahead import Prepared, prepare
 from deploy.kafka.broker import Broker
 from ingest import topics as declared
 from ingest.connectors.simulated import simulate
+from ingest.publish import Publisher
 from sinks.clickhouse import ClickHouse, connect
 from sinks.prometheus import Exporter
 from streams.indicators import IndicatorValue
@@ -190,10 +191,14 @@ def test_a_changed_measure_is_rolled_out_under_load_and_back_again_without_gap_o
 
 
 def slowly(installation: Installation, records: list[Prepared], rate: int) -> None:
-    for first in range(0, len(records), rate):
-        began = time.monotonic()
-        installation.say(records[first : first + rate])
-        time.sleep(max(0.0, 1 - (time.monotonic() - began)))
+    """So many records a second."""
+    with Publisher(installation.settings) as publisher:
+        for first in range(0, len(records), rate):
+            began = time.monotonic()
+            for record in records[first : first + rate]:
+                publisher.say(record.topic, record.key, record.value)
+            publisher.settle()
+            time.sleep(max(0.0, 1 - (time.monotonic() - began)))
 
 
 def crossdesk(words: list[str], environment: dict[str, str]) -> str:
@@ -242,6 +247,45 @@ class Watching:
         self._end.set()
         self._thread.join()
         self.store.close()
+
+
+def test_a_broker_that_goes_away_is_waited_for_and_nothing_is_lost(
+    server: ClickHouseServer, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """For a minute, or (in a sample) long enough that every session with it is over."""
+    monkeypatch.setattr(declared, "PREFIX", prefix)
+    records = [prepare(record) for record in simulate(1, 6)]
+    with Broker(tmp_path / "kafka") as broker:
+        installation = Installation(broker, prefix, 2)
+        installation.configure()
+        start: dict[str, Callable[[], Process]] = {
+            "worker": lambda: worker(installation, tmp_path / "worker.log", "w"),
+            "clickhouse": lambda: sink("clickhouse", installation, server, tmp_path / "clickhouse.log"),
+        }
+        stages = {name: begin() for name, begin in start.items()}
+        with ended(*stages.values()):
+            for stage in stages.values():
+                stage.wait_until_ready()
+            saying = Thread(target=slowly, args=(installation, records, 400))
+            saying.start()
+            time.sleep(4)
+            broker.stop(kill=True)
+            time.sleep(60 if full else 15)
+            broker.start()
+            saying.join()
+            for name, stage in stages.items():
+                if stage.process.poll() is not None:  # as whoever supervises it would
+                    stages[name] = start[name]()
+            with ended(*stages.values()):
+                installation.drain(120)
+                installation.drain_sink(120)
+                assert installation.facts() == folded(records)
+                store = connect(server.dsn())
+                ((count,),) = store.query("SELECT count() FROM facts").rows
+                store.close()
+                assert count == len(folded(records))
+        for stage in stages.values():
+            assert "Traceback" not in stage.said()
 
 
 @pytest.mark.full
