@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from threading import Event, Thread
-from time import CLOCK_BOOTTIME, clock_gettime
+from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 
 from deploy.ahead import collect_rarely
 from deploy.health import HealthServer, Lag, Moving
@@ -22,6 +22,7 @@ from streams.settings import ENVIRONMENT, Settings, Topics, Worker
 log = logging.getLogger("crossdesk.streams")
 
 LOOK_SECONDS = 1.0
+SILENT_SECONDS = 10.0
 STUCK_EXIT = 70
 
 
@@ -77,6 +78,8 @@ class Watch:
         self.moving = Moving(now(), settings.stuck_seconds)
         self.figures: Figures | None = None
         self.stuck_since: float | None = None
+        self.missed = False
+        """A broker that answers."""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
         self._metrics = Metrics(exporter)
@@ -94,9 +97,16 @@ class Watch:
         figures = self.figures
         if figures is None or not figures.asked:
             return "not a member of its group yet"
+        if self.silent > self.settings.stuck_seconds:
+            return f"no broker has answered for {self.silent:.0f} s"
         if figures.recovering:
             return f"recovering: {figures.recovering:,} records of state are still to be read"
         return self._unmoved()
+
+    @property
+    def silent(self) -> float:
+        """For how many seconds no broker has said where our partitions end."""
+        return monotonic() - self.figures.asked if self.figures is not None and self.figures.asked else 0.0
 
     @property
     def stuck_for(self) -> float:
@@ -109,6 +119,7 @@ class Watch:
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
             self.figures = figures = self.running.figures()
+            self._hear()
             self._metrics.saw(figures)
             self.moving.saw(now(), figures.offsets)
             if not self._unmoved() or figures.recovering:
@@ -118,6 +129,14 @@ class Watch:
             if self.not_live():
                 log.critical("%s. It ends here; started again, it goes on from what is committed", self._unmoved())
                 os._exit(STUCK_EXIT)
+
+    def _hear(self) -> None:
+        if self.silent > SILENT_SECONDS and not self.missed:
+            self.missed = True
+            log.error("no broker answers; records wait there and nothing is lost, we go on when one does")
+        elif self.missed and self.silent <= SILENT_SECONDS:
+            self.missed = False
+            log.warning("the broker answers again")
 
 
 def now() -> float:

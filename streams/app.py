@@ -85,12 +85,14 @@ class Stage(Generic[Key]):
 
     async def configured(self, batch: Batch) -> bool:
         """Whether every version that a mark of the batch names has come, before anything is folded under it."""
+        if not await self.known.hold(0, lambda: batch.stale):
+            return False
         for version in self.versions(batch):
             if version not in self.known:
-                log.warning("%s: waiting for version %d of the configuration", batch.tp, version)
+                log.warning("%s: waiting for version %d of the configuration", batch.tp.topic, version)
             if not await self.known.hold(version, lambda: batch.stale):
                 return False
-        return await self.known.hold(0, lambda: batch.stale)
+        return True
 
     def new_fold(self, partition: int, rows: dict[Key, bytes]) -> Any:
         raise NotImplementedError

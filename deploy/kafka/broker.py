@@ -101,7 +101,9 @@ class Broker:
         try:
             pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if not command:  # a program that is being replaced by another has none for a moment, and a dead one for good
+            if (
+                not command
+            ):  # a program that is being replaced by another has none for a moment, and a dead one for good
                 time.sleep(0.05)
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
