@@ -291,7 +291,11 @@ def test_a_broker_that_goes_away_is_waited_for_and_nothing_is_lost(
 @pytest.mark.full
 @pytest.mark.parametrize("what", ["demo", "log"])
 def test_what_was_measured_on_kafka_is_what_is_measured_in_one_process(
-    what: str, installation: Installation, server: ClickHouseServer, tmp_path: Path
+    what: str,
+    installation: Installation,
+    server: ClickHouseServer,
+    tmp_path: Path,
+    tally: Callable[[str, int], None],
 ) -> None:
     """120 days of the simulated company, and the public log of ServiceNow: row for row, but for versions."""
     if what == "log" and not LOG.exists():
@@ -309,3 +313,4 @@ def test_what_was_measured_on_kafka_is_what_is_measured_in_one_process(
         facts, differ = compared(server, alone)
     assert facts > 100_000
     assert differ == 0
+    tally("facts on Kafka against one process", facts)
