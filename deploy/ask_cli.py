@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from deploy import explain
-from deploy.command import Command, data_option, out
+from deploy.command import Command, data_option, on_kafka_option, out, refuse_folder
 from deploy.folder import ask_store, asked, log_of, newest
 from deploy.words import grid
 from ingest import event as e
@@ -45,8 +45,9 @@ def explain_case(case: str, measure: str, level: int | None, as_json: bool, data
 @click.command(cls=Command, short_help="Ask the store in SQL.")
 @click.argument("sql")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@on_kafka_option("Of the installation on Kafka: the store that CROSSDESK_SINKS_CLICKHOUSE_DSN_FILE leads to.")
 @data_option
-def query(sql: str, as_json: bool, data: Path | None) -> None:
+def query(sql: str, as_json: bool, on_kafka: bool, data: Path | None) -> None:
     """Ask the store in SQL (ClickHouse's). It only reads. There are the tables facts, indicators, published
     (history, day by day) and departments.
 
@@ -54,9 +55,15 @@ def query(sql: str, as_json: bool, data: Path | None) -> None:
     crossdesk query "SELECT measure, outcome, count() FROM facts GROUP BY ALL"
     crossdesk query "SELECT * FROM indicators WHERE window = '28d'" --json
     """
-    folder = data or newest()
-    body = asked(folder, "/query", {"sql": sql})
-    answer = json.loads(ask_store(folder, sql) if body is None else body)
+    if on_kafka:
+        from deploy import cluster_asked  # whoever needs no Kafka does not wait for it
+
+        refuse_folder(data)
+        answer = json.loads(cluster_asked.queried(sql))
+    else:
+        folder = data or newest()
+        body = asked(folder, "/query", {"sql": sql})
+        answer = json.loads(ask_store(folder, sql) if body is None else body)
     _print_rows(answer["columns"], answer["rows"], as_json)
 
 

@@ -82,10 +82,10 @@ class Cluster:
 
         Raises :class:`Stopped`.
         """
-        refuse_differences(self.broker, generation)
         current = self.current()
         with self._store(generation) as store, Groups(self.broker) as known:
             self._refuse_missing(store, generation)
+            refuse_differences(self.broker, generation)
             theirs, ours = GroupNames.of(generation), GroupNames.of(current)
             reached = {p: at for p, at in known.committed(ours.streams).items() if p.topic == name("events")}
             for group, offsets in (

@@ -6,12 +6,11 @@ import os
 
 import click
 
+from deploy.cluster_asked import store_address
 from deploy.cluster_generation import Cluster
 from deploy.generation import told
 from deploy.intake import progress
 from ingest.broker import broker_settings
-from ingest.environment import BadSettings, read
-from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
 
 
 def rebuild(drop: int | None, workers: int) -> None:
@@ -31,7 +30,8 @@ def rebuild(drop: int | None, workers: int) -> None:
         click.echo(line)
     click.echo(
         f"\nEverybody still reads generation {current}. What was still on its way while both were compared counts as different."
-        f"\n  To keep generation {generation} up to date, start workers and a sink of it beside the others:"
+        f"\n  To keep generation {generation} up to date, start workers and a sink of it beside the others (where"
+        f"\n  those run on this machine too, with CROSSDESK_…_HEALTH_PORT=0 for a port of their own):"
         f"\n    CROSSDESK_STREAMS_GENERATION={generation} crossdesk streams"
         f"\n    CROSSDESK_SINKS_GENERATION={generation} crossdesk sink clickhouse"
         f"\n  Then, to have everybody read it:\n    crossdesk switch --kafka {generation}"
@@ -53,7 +53,4 @@ def switch(generation: int | None) -> None:
 
 
 def _cluster() -> Cluster:
-    dsn = read(SinkSettings, ENVIRONMENT, os.environ).clickhouse_dsn
-    if dsn is None:
-        raise BadSettings(f"{ENVIRONMENT}CLICKHOUSE_DSN_FILE is not set; the file holds {DSN_FORM}")
-    return Cluster(broker_settings(os.environ), dsn.get_secret_value())
+    return Cluster(broker_settings(os.environ), store_address())

@@ -86,6 +86,16 @@ def folder_option(text: str) -> Callable[..., Any]:
     return click.option("--data", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help=text)
 
 
+def on_kafka_option(text: str) -> Callable[..., Any]:
+    return click.option("--kafka", "on_kafka", is_flag=True, help=text)
+
+
+def refuse_folder(folder: Path | None) -> None:
+    """Of a command that was given ``--kafka``."""
+    if folder is not None:
+        raise click.UsageError("--data names a folder, and --kafka the installation on Kafka: leave one of them out")
+
+
 data_option = folder_option("Folder of the log and the store.  [default: the newest under ./data]")
 serve_option = click.option(
     "--serve/--no-serve",

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from deploy import config_files
-from deploy.command import Command, data_option
+from deploy.command import Command, data_option, on_kafka_option, refuse_folder
 from deploy.folder import Stopped, newest, opened
 from deploy.intake import bring_up_to_date
 from deploy.succession import Applies, Refused, same
@@ -21,19 +21,16 @@ from streams.problems import BadConfiguration, Problem, Severity
 
 @click.command(cls=Command, short_help="Check company.yaml and norms.yaml and put them in force.")
 @click.argument("directory", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--kafka", is_flag=True, help="Of the installation on Kafka (see `crossdesk topics`), not of a folder.")
+@on_kafka_option("Of the installation on Kafka (see `crossdesk topics`), not of a folder.")
 @data_option
-def apply(directory: Path, kafka: bool, data: Path | None) -> None:
+def apply(directory: Path, on_kafka: bool, data: Path | None) -> None:
     """Check company.yaml and norms.yaml in FOLDER and make them the next version.
 
     What was judged stays judged: a norm that is in force cannot be changed for the past.
     """
     loaded = load(directory)
-    if kafka:
-        if data:
-            raise click.UsageError(
-                "--data names a folder, and --kafka the installation on Kafka: leave one of them out"
-            )
+    if on_kafka:
+        refuse_folder(data)
         _apply_to_kafka(loaded, directory)
         return
     folder = data or newest()

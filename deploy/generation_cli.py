@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from deploy.ahead import collect_rarely
-from deploy.command import Command, data_option
+from deploy.command import Command, data_option, on_kafka_option, refuse_folder
 from deploy.embedded import Embedded, open_store
 from deploy.folder import Outdated, Stopped, log_of, newest, openable, opened
 from deploy.generation import Difference, compare, told
@@ -23,7 +23,7 @@ from deploy.intake import bring_up_to_date, progress
 
 @click.command(cls=Command, short_help="Measure everything anew, and compare.")
 @click.option("--drop", metavar="N", type=click.IntRange(1), help="Remove generation N instead.")
-@click.option("--kafka", is_flag=True, help="On Kafka and in ClickHouse, beside the stages that run.")
+@on_kafka_option("On Kafka and in ClickHouse, beside the stages that run.")
 @click.option(
     "--workers",
     metavar="N",
@@ -32,15 +32,16 @@ from deploy.intake import bring_up_to_date, progress
     help="With --kafka: so many are started for it, and a sink; 0: those of the next generation run already.  [default: 1]",
 )
 @data_option
-def rebuild(drop: int | None, kafka: bool, workers: int, data: Path | None) -> None:
+def rebuild(drop: int | None, on_kafka: bool, workers: int, data: Path | None) -> None:
     """Measure all that the log holds anew, into the next generation, and say what differs from the current one.
 
     Do so when measures have changed. Nobody sees the new numbers before `crossdesk switch`. A rebuild that was
     interrupted goes on where it stopped; a next generation that is complete is made anew, and on Kafka brought up to date.
     """
-    if kafka:
+    if on_kafka:
         from deploy import cluster_generation_cli
 
+        refuse_folder(data)
         cluster_generation_cli.rebuild(drop, workers)
         return
     folder = data or newest()
@@ -73,17 +74,18 @@ def rebuild(drop: int | None, kafka: bool, workers: int, data: Path | None) -> N
 
 @click.command(cls=Command, short_help="Show the numbers of another generation.")
 @click.argument("generation", type=click.IntRange(1), required=False)
-@click.option("--kafka", is_flag=True, help="In ClickHouse and for Prometheus, where stages run on Kafka.")
+@on_kafka_option("In ClickHouse and for Prometheus, where stages run on Kafka.")
 @data_option
-def switch(generation: int | None, kafka: bool, data: Path | None) -> None:
+def switch(generation: int | None, on_kafka: bool, data: Path | None) -> None:
     """Have everybody read GENERATION from now on: the one that `crossdesk rebuild` has made, unless another is named.
 
     First it takes in what has come since it was made, so that no number goes back in time. The generation before
     stays, and `crossdesk switch` leads back to it.
     """
-    if kafka:
+    if on_kafka:
         from deploy import cluster_generation_cli
 
+        refuse_folder(data)
         cluster_generation_cli.switch(generation)
         return
     folder = data or newest()

@@ -56,10 +56,11 @@ class Topics:
         with _asking("the broker does not say what topics it has"):
             return list(self._differences())
 
-    def refuse_differences(self) -> None:
+    def refuse_differences(self, generation: int = 1) -> None:
         """Raises :class:`ingest.topics.TopicsDiffer`."""
         if found := self.differences():
-            raise TopicsDiffer(f"{found[0]}. `crossdesk topics check` says all, `apply` mends it")
+            both = f" (both with --generation {generation})" if generation != 1 else ""
+            raise TopicsDiffer(f"{found[0]}. `crossdesk topics check` says all, `apply` mends it{both}")
 
     def id_of(self, topic: str) -> str:
         """Tells a topic from others that had its name before it, or have it on another broker."""
@@ -164,5 +165,5 @@ def refuse_differences(broker: BrokerSettings, generation: int = 1) -> int:
     are not as declared, and :class:`BrokerUnavailable`.
     """
     with Topics(broker, list(all_topics(generation))) as found:
-        found.refuse_differences()
+        found.refuse_differences(generation)
         return found.partitions

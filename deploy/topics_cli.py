@@ -52,7 +52,7 @@ def apply(partitions: int | None, generation: int, replication: int | None) -> N
     with _opened(generation, partitions, replication) as found:
         differences = found.apply()
         for difference in differences:
-            click.echo(f"{'done' if difference.mends else 'cannot be done'}: {difference}")
+            click.echo(f"{'mended' if difference.mends else 'cannot be mended'}: {difference}")
         left = [difference for difference in differences if not difference.mends]
         if left:
             raise click.ClickException(_partitions_stay(found))

@@ -61,6 +61,6 @@ class Persistence:
 
 
 def _said(error: Unavailable, waiting: str, most: float) -> str:
-    text = str(error).splitlines()[0] if str(error) else "it does not say why"
+    text = str(error).splitlines()[0].rstrip(".") if str(error) else "it does not say why"
     mend = " Make room on its disk." if "space" in text.lower() else ""
     return f"the store takes nothing: {text}.{mend} {waiting}; next attempts within {most:.0f} s each, until it works"

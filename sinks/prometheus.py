@@ -56,11 +56,13 @@ class Count:
 
 
 class Level:
-    """Something that goes up and down. The name ends in its unit."""
+    """Something that goes up and down. The name ends in its unit. Before it is set it is NaN, for 0 would say something."""
 
     def __init__(self, name: str, text: str, labels: Collection[str], registry: CollectorRegistry) -> None:
         self._labels = _known(labels)
         self._metric = Gauge(PREFIX + name, text, self._labels, registry=registry)
+        if not self._labels:
+            self._metric.set(float("nan"))
 
     def set(self, value: float, **labels: str) -> None:
         (self._metric.labels(**labels) if labels else self._metric).set(value)

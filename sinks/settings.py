@@ -39,7 +39,7 @@ class SinkSettings(BaseModel):
         if self.clickhouse_dsn is not None:
             try:
                 address = urlsplit(self.clickhouse_dsn.get_secret_value())
-                known = address.scheme == "chdb" or (
+                known = (address.scheme == "chdb" and not address.netloc and len(address.path) > 1) or (
                     address.scheme == "clickhouse" and bool(address.hostname) and "@" not in address.path
                 )
                 _ = address.port

@@ -101,7 +101,7 @@ class StoreError(Exception):
 
     StoreError
     ├── Unavailable    come back later; whoever writes holds the offsets
-    ├── StoreLocked    another process has the store open: ask that process
+    ├── StoreLocked    another process has the store open: stop it first
     ├── StoreTooNew    the store was migrated by a later crossdesk: run that one
     ├── NoGeneration   it is not there, or must stay because everybody reads it: name another
     └── BadQuery       whoever asked asks differently
@@ -116,8 +116,8 @@ class StoreLocked(StoreError):
     def __init__(self, path: str, pid: int | None) -> None:
         holder = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"{path} is open in {holder}, and only one process can have it open. "
-            "Ask that process over its local HTTP address, or stop it first."
+            f"{path} is open in {holder}, and chDB lets one process at a time have it open: stop that one first, and start "
+            "it again afterwards. A server of ClickHouse answers all at once"
         )
         self.path, self.pid = path, pid
 

@@ -38,6 +38,7 @@ RECORD_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 1_000_000
 GENERATION = "generation"
 ASK_SECONDS = 2.0
+LONGEST_REST = 5.0
 
 
 class Stage(Generic[Key]):
@@ -264,12 +265,15 @@ class Streams:
         return [stage for stage in (self.cases, self.departments) if stage is not None]
 
     def ending(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """An error in a task would go unheard: it ends the process."""
+        """An error in a task would go unheard: it ends the process. Who is stopped already finds its clients closed."""
 
         async def task() -> None:
             try:
                 await work()
             except Exception as error:  # it does end here
+                if self.app.should_stop:
+                    log.info("while it stopped: %r", error)
+                    return
                 log.exception("stopped by an error")
                 await self.app.crash(error)
 
@@ -313,7 +317,12 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         began = monotonic()
         await work()
-        await asyncio.sleep(max(seconds, monotonic() - began))
+        await asyncio.sleep(rest(seconds, monotonic() - began))
+
+
+def rest(seconds: float, took: float) -> float:
+    """What took longer than ``LONGEST_REST`` has waited for a broker, and not worked."""
+    return max(seconds, min(took, LONGEST_REST))
 
 
 def new_app(worker: Worker) -> BatchedApp:

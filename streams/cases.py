@@ -102,7 +102,7 @@ class Cases:
                 record = e.decode(raw)
             except e.Unreadable as error:
                 self.count("unreadable")
-                self.say("rejected", str(offset), rejected(offset, error, raw))
+                self.say("rejected", str(offset), rejected(self.partition, offset, error, raw))
             else:
                 kind = type(record)  # a union of 28 types takes isinstance longer than all else here
                 if kind in _OF_A_CASE:
@@ -207,8 +207,7 @@ class Cases:
         self.meta.counts[what] = self.meta.counts.get(what, 0) + 1
 
 
-def rejected(offset: int, error: e.Unreadable, raw: bytes) -> bytes:
+def rejected(partition: int, offset: int, error: e.Unreadable, raw: bytes) -> bytes:
     """What ``crossdesk.rejected`` keeps of a record: enough to mend and replay it."""
-    return msgspec.json.encode(
-        {"reason": error.reason, "topic": "events", "offset": offset, "raw": raw.decode("utf-8", "replace")}
-    )
+    place = {"topic": "events", "partition": partition, "offset": offset}
+    return msgspec.json.encode({"reason": error.reason, **place, "raw": raw.decode("utf-8", "replace")})

@@ -7,6 +7,8 @@ recovery stay its own. What it leaves open, and this closes:
 - A stream acknowledges what its agent raised on, too. Here only :meth:`Batch.ack` counts, and only in order.
 - A fetch from before a seek can be delivered after it. Here each fetch carries the epoch of its partition, which every seek and
   assignment raises, in the thread that fetches.
+- When state has been recovered, partitions are fetched again before they are sought, and after that the queues of agents are emptied:
+  what came between would be lost, and its partition stand still. Here nothing is delivered to agents while there is a rebalance.
 - A worker that was paused does not know that its partitions are another's by now. :meth:`Batch.owned` asks before each write.
 """
 
@@ -118,6 +120,7 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         """aiokafka leaves a partition without a commit wherever it is."""
         consumer = self._ensure_consumer()
         found: dict[TP, int | None] = {}
+        new: list[Any] = []
         for tp in consumer.assignment():
             key = TP(tp.topic, tp.partition)
             found[key] = committed = await consumer.committed(tp)
@@ -125,9 +128,14 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
                 consumer.seek(tp, committed)
                 self.bump([key])  # in the same step of the loop as the seek
             elif tp.topic in self.app.batched_topics:
-                self.bump([key])
-                await consumer.seek_to_beginning(tp)
+                new.append(tp)
+        if new:
+            self.bump(TP(tp.topic, tp.partition) for tp in new)
+            await consumer.seek_to_beginning(*new)  # at once: each may wait for a fetch that is under way
         return found
+
+    def verify_event_path(self, *_: Any) -> None:
+        """Whether it moves is looked at from outside (``deploy/worker.py``). Faust knows of no batches, and warns of changelogs."""
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         self.bump(partitions)
@@ -170,7 +178,9 @@ class Consumer(base.Consumer):
         app, epochs = self.app, self._thread.epoch
         generation = app.consumer_generation_id
         for tp, (epoch, records) in (fetched or {}).items():
-            if self.should_stop or not self.flow_active or app.consumer_generation_id != generation:
+            while app.rebalancing and tp.topic in app.batched_topics and self._goes_on(generation):
+                await asyncio.sleep(POLL_SECONDS)
+            if not self._goes_on(generation):
                 return  # a seek to what is committed always follows
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
@@ -183,6 +193,9 @@ class Consumer(base.Consumer):
                 self.inflight[tp].append(message.value)
             self._read_offset[tp] = None  # that nothing is missing between batches is the epoch's business
             yield tp, message
+
+    def _goes_on(self, generation: int) -> bool:
+        return not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation
 
     def on_buffer_full(self, tp: TP) -> None:
         """A bounded queue already makes the fetcher wait; with every partition put aside it would sleep for a second."""
@@ -217,6 +230,9 @@ class BatchedApp(faust.App):
     """``batched_topics``: whose agents get a :class:`Batch` as value of an event. Changelogs are batched for their tables too."""
 
     batched_topics: frozenset[str] = frozenset()
+
+    def _create_directories(self) -> None:
+        """Nothing lies in files: rows are in memory, and their changelogs on the broker."""
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)

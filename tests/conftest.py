@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+from on_kafka import Installation
 
 from deploy.kafka.broker import Broker
+from ingest import topics as declared
 
 FULL = os.environ.get("CROSSDESK_FULL") == "1"
 COUNTED = "counted: "
@@ -55,6 +57,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def prefix(request: pytest.FixtureRequest) -> str:
     """Of topics that are this test's alone."""
     return re.sub(r"[^\w-]", "-", request.node.name)
+
+
+@pytest.fixture
+def installation(
+    kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Installation:
+    """Topics of this test's alone, with as many partitions as its module says."""
+    monkeypatch.setattr(declared, "PREFIX", prefix)
+    return Installation(kafka, prefix, request.module.PARTITIONS)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import msgspec
@@ -100,6 +101,28 @@ def facts_in_folder(folder: Path) -> dict[str, Row]:
         return stored_facts(store)
     finally:
         store.close()
+
+
+class Running:
+    """A stage in a thread of this process, until ``stop`` is set."""
+
+    def __init__(self, run: Callable[[Event], None]) -> None:
+        self.stop = Event()
+        self.failed: Exception | None = None
+        self.thread = Thread(target=self._run, args=(run,))
+
+    def _run(self, run: Callable[[Event], None]) -> None:
+        try:
+            run(self.stop)
+        except Exception as error:  # noqa: BLE001  # the test looks at it
+            self.failed = error
+
+    def until(self, fulfilled: Callable[[], bool], what: str) -> None:
+        def well() -> bool:
+            assert self.failed is None, self.failed
+            return fulfilled()
+
+        wait_until(well, what)
 
 
 class Group:

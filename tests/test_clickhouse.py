@@ -498,7 +498,7 @@ HOLDS = """
 def test_a_store_that_another_process_has_open_says_which_and_what_to_do(folder: Path) -> None:
     with other_process(HOLDS, folder) as holder:
         assert said(holder) == "open"
-        with pytest.raises(StoreLocked, match=rf"open in process {holder.pid}.*Ask that process") as caught:
+        with pytest.raises(StoreLocked, match=rf"open in process {holder.pid}.*stop that one first") as caught:
             connect(f"chdb://{folder}")
         assert caught.value.pid == holder.pid
         holder.communicate("\n")

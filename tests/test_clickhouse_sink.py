@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from on_kafka import Installation, example
 from sinks_on_kafka import (
     AS_OF,
     Group,
+    Running,
     Said,
     expected_facts,
     facts_said,
@@ -29,7 +29,6 @@ from sinks_on_kafka import (
 )
 from test_prometheus import series
 
-from deploy.kafka.broker import Broker
 from deploy.sink_cli import write_departments
 from ingest import event as e
 from ingest import topics as declared
@@ -47,12 +46,6 @@ FACTS = facts_said(3, PARTITIONS)
 
 
 @pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Iterator[ClickHouse]:
     opened = connect(f"chdb://{tmp_path / 'store'}")
     opened.migrate()
@@ -66,7 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServe
         yield server
 
 
-class Sink:
+class Sink(Running):
     """One process of the group, in threads of this one."""
 
     def __init__(
@@ -82,7 +75,7 @@ class Sink:
         name, client = declared.name, installation.settings.client
         self.topics = Topics(name("facts"), name("indicators"), name("events"), name("config"))
         self.group = f"{installation.prefix}-clickhouse-1"
-        self.exporter, self.gathering, self.stop = Exporter(), Gathering(size, seconds), Event()
+        self.exporter, self.gathering = Exporter(), Gathering(size, seconds)
         self.configurations = Follower(client, self.group)
         self.member = Member(client, self.group, self.topics.shared, self.gathering, session_seconds=6)
         self.stage = ClickHouseSink(
@@ -93,23 +86,9 @@ class Sink:
             write_departments,
             self.exporter,
         )
-        self.failed: Exception | None = None
-        self.thread = Thread(target=self._run)
+        super().__init__(self.stage.run)
         self.member.start()
         self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.stage.run(self.stop)
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            self.failed = error
-
-    def until(self, fulfilled: Callable[[], bool], what: str) -> None:
-        def well() -> bool:
-            assert self.failed is None, self.failed
-            return fulfilled()
-
-        wait_until(well, what)
 
     def until_all_is_committed(self) -> None:
         self.until(lambda: self.lag() == 0, "everything is committed")

@@ -14,7 +14,6 @@ from deploy import watermarks
 from deploy.cli import main
 from deploy.configurations import Configurations
 from deploy.folder import Stopped
-from deploy.kafka.broker import Broker
 from deploy.succession import Refused
 from deploy.topic_reader import Stretch, TopicReader
 from deploy.watermarks import least_watermark
@@ -35,12 +34,6 @@ departments: [{id: it, name: IT}]
 groups: [{source: desk, group: Network, department: it}]
 """
 NORMS = "norms: [{department: it, first_response: 4bh}]\n"
-
-
-@pytest.fixture
-def installation(kafka: Broker, monkeypatch: pytest.MonkeyPatch, prefix: str) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
 
 
 @pytest.fixture

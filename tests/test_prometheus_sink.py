@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from threading import Event, Thread
+from collections.abc import Iterator
 
 import pytest
 from on_kafka import Installation, example
-from sinks_on_kafka import Said, indicator_said, say, value_of, wait_until
+from sinks_on_kafka import Running, Said, indicator_said, say, value_of, wait_until
 from test_prometheus import series
 
-from deploy.kafka.broker import Broker
 from deploy.sink_cli import shown
 from deploy.topics import Topics
 from ingest import topics as declared
@@ -28,36 +26,16 @@ HR = 'crossdesk_first_response_facts{department="hr",window="7d"}'
 HR_TO_IT = 'crossdesk_pair_first_response_facts{counterpart="hr",department="it",window="7d"}'
 
 
-@pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
-
-
-class Sink:
+class Sink(Running):
     """The stage, in a thread of this process."""
 
     def __init__(self, installation: Installation) -> None:
-        self.exporter, self.stop = Exporter(), Event()
+        self.exporter = Exporter()
         self.follower = Follower(installation.settings.client, "test")
         self.stage = PrometheusSink(
             declared.name("config"), lambda n: declared.name("indicators", n), self.follower, shown, self.exporter
         )
-        self.failed: Exception | None = None
-        self.thread = Thread(target=self._run)
-
-    def _run(self) -> None:
-        try:
-            self.stage.run(self.stop)
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            self.failed = error
-
-    def until(self, fulfilled: Callable[[], bool], what: str) -> None:
-        def well() -> bool:
-            assert self.failed is None, self.failed
-            return fulfilled()
-
-        wait_until(well, what)
+        super().__init__(self.stage.run)
 
     def until_ready(self) -> None:
         self.until(lambda: not self.stage.waiting(), "it has read all")

@@ -38,12 +38,6 @@ BATCH = 400
 
 
 @pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 

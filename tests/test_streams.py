@@ -11,8 +11,6 @@ import pytest
 from on_kafka import Installation, ended, example, folded, worker
 
 from deploy.ahead import Prepared, prepare
-from deploy.kafka.broker import Broker
-from ingest import topics as declared
 from ingest.connectors.simulated import simulate
 from streams.changelog import VERSION_BYTES
 from streams.configuration import encode
@@ -25,12 +23,6 @@ DAYS = 8
 @pytest.fixture(scope="module")
 def records() -> list[Prepared]:
     return [prepare(record) for record in simulate(1, DAYS)]
-
-
-@pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
 
 
 def in_parts(records: list[Prepared], parts: int) -> list[list[Prepared]]:

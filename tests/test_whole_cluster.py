@@ -34,12 +34,6 @@ LONGEST_DRAIN = 900.0
 
 
 @pytest.fixture
-def installation(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(declared, "PREFIX", prefix)
-    return Installation(kafka, prefix, PARTITIONS)
-
-
-@pytest.fixture
 def server(tmp_path: Path) -> Iterator[ClickHouseServer]:
     with ClickHouseServer(tmp_path / "clickhouse") as running:
         yield running

@@ -1,0 +1,48 @@
+"""What the commands that ask get from an installation on Kafka: answers of its store, and the records that were set aside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+from deploy import serve
+from deploy.topic_reader import TopicReader
+from ingest.broker import broker_settings
+from ingest.environment import BadSettings, read
+from ingest.topics import TopicsDiffer, name
+from sinks.clickhouse import connect
+from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
+
+
+def store_address() -> str:
+    """Raises :class:`BadSettings`."""
+    dsn = read(SinkSettings, ENVIRONMENT, os.environ).clickhouse_dsn
+    if dsn is None:
+        raise BadSettings(f"{ENVIRONMENT}CLICKHOUSE_DSN_FILE is not set; the file holds {DSN_FORM}")
+    return dsn.get_secret_value()
+
+
+def queried(sql: str) -> bytes:
+    """As :func:`deploy.serve.queried`. Raises ``sinks.store.StoreError``, where a sink has chDB's folder open too."""
+    with closing(connect(store_address())) as store:
+        return serve.queried(store, sql)
+
+
+def set_aside() -> Iterator[bytes]:
+    """The records of ``crossdesk.rejected``, each once: whoever measures anew sets the same ones aside again.
+
+    Raises ``ingest.broker.BrokerUnavailable`` and :class:`TopicsDiffer`.
+    """
+    known: set[bytes] = set()
+    with TopicReader(broker_settings(os.environ)) as reader:
+        stretches = reader.stretches("rejected")
+        if not stretches:
+            raise TopicsDiffer(
+                f"there is no topic {name('rejected')}: `crossdesk topics apply` makes those that are missing"
+            )
+        for partition, stretch in stretches.items():
+            for record in reader.read("rejected", partition, stretch):
+                if record.value is not None and record.value not in known:
+                    known.add(record.value)
+                    yield record.value
