@@ -51,6 +51,16 @@ class Cluster:
         with Configurations(self.broker) as configurations:
             return configurations.read().generation
 
+    def shown(self) -> int:
+        """The one that ClickHouse shows: another where a switch was ended in the middle."""
+        with self._store(self.current()) as store:
+            return store.current_generation()
+
+    def begun(self, generation: int) -> bool:
+        """Whether anybody has worked on it."""
+        with Groups(self.broker) as known:
+            return bool(known.committed(GroupNames.of(generation).streams))
+
     def fill(self, generation: int, workers: int, seen: Seen) -> None:
         """Everything that is in the events now, all the way into the store; by ``workers`` of ours, or (0) by others."""
         with Topics(self.broker, list(declared.topics(generation))) as topics:

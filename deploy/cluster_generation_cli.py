@@ -21,6 +21,12 @@ def rebuild(drop: int | None, workers: int) -> None:
         return
     current = cluster.current()
     generation = current + 1
+    if workers and cluster.begun(generation):
+        click.echo(
+            f"Generation {generation} was begun already: going on with it. If measures have changed since, remove it first: "
+            f"crossdesk rebuild --kafka --drop {generation}",
+            err=True,
+        )
     with progress(f"Measuring anew, as generation {generation}") as bar:
         cluster.fill(generation, workers, lambda what: bar(None, what))
         bar(None, "comparing")
@@ -43,7 +49,7 @@ def switch(generation: int | None) -> None:
     cluster = _cluster()
     current = cluster.current()
     wanted = generation or current + 1
-    if wanted == current:
+    if wanted == current == cluster.shown():
         click.echo(f"generation {wanted} is the current one already")
         return
     with progress(f"Waiting for generation {wanted}") as bar:

@@ -28,11 +28,11 @@ def apply(directory: Path, on_kafka: bool, data: Path | None) -> None:
 
     What was judged stays judged: a norm that is in force cannot be changed for the past.
     """
-    loaded = load(directory)
     if on_kafka:
         refuse_folder(data)
-        _apply_to_kafka(loaded, directory)
+        _apply_to_kafka(load(directory), directory)
         return
+    loaded = load(directory)
     folder = data or newest()
     with opened(folder) as embedded:
         before = embedded.configuration

@@ -50,7 +50,7 @@ class Configurations:
             if key == GENERATION:
                 generation = int(value)
             elif key.isdigit():
-                versions[int(key)] = value
+                versions.setdefault(int(key), value)  # of two that were said at the same moment the first stands
         return Held(versions, generation)
 
     def _read(self, first: int = 0) -> list[tuple[bytes, bytes]]:

@@ -52,8 +52,8 @@ def _handler(metrics: Metrics, checks: Mapping[str, Check]) -> type[Handler]:
 
 
 class Moving:
-    """Whether committed offsets advance while there is lag. ``now`` is in seconds of a clock that only goes on (also while the
-    process is stopped). Whoever looks calls :meth:`saw` every second or so.
+    """Whether committed offsets advance while there is lag, in each partition. ``now`` is in seconds of a clock that only goes on
+    (also while the process is stopped). Whoever looks calls :meth:`saw` every second or so.
 
     A process that was stopped is not ready before it has moved, or has seen that there is nothing to do: so long as it was away
     it knows nothing, and its partitions may be another's.
@@ -63,6 +63,8 @@ class Moving:
         self.stuck, self.unseen = stuck, unseen
         self._seen = self._moved = now
         self._committed: dict[tuple[str, int], int] = {}
+        self._still: dict[tuple[str, int], float] = {}
+        """Of each partition with lag: since when it has not moved."""
         self._lag = 0
         self._was_away = False
 
@@ -72,9 +74,11 @@ class Moving:
         self._seen = now
         self._lag = sum(max(end - committed, 0) for committed, end in offsets.values())
         known = self._committed
-        advanced = any(committed > known.get(partition, committed) for partition, (committed, _) in offsets.items())
+        moved = {p for p, (committed, _) in offsets.items() if committed > known.get(p, committed)}
+        waits = {p for p, (committed, end) in offsets.items() if end > committed}
+        self._still = {p: now if p in moved else self._still.get(p, now) for p in waits}
         self._committed = {partition: committed for partition, (committed, _) in offsets.items()}
-        if advanced or not self._lag:
+        if moved or not self._lag:
             self._moved, self._was_away = now, False
 
     def reason(self, now: float) -> str:
@@ -85,6 +89,11 @@ class Moving:
             return f"the process was stopped, and has not moved since; {self._lag:,} records wait"
         if now - self._moved > self.stuck:
             return f"{self._lag:,} records wait, and no offset was committed for {now - self._moved:.0f} s"
+        for (topic, partition), since in self._still.items():
+            if now - since > self.stuck:
+                return (
+                    f"records of {topic}, partition {partition}, wait, and none was committed for {now - since:.0f} s"
+                )
         return ""
 
 

@@ -37,7 +37,7 @@ ORDER BY business_us DESC, case_id LIMIT 1
 """
 STAGES = (
     ("What measures it, as many times as there are partitions at the most:", "streams"),
-    ("Facts and values into ClickHouse, whose address is in CROSSDESK_SINKS_CLICKHOUSE_DSN_FILE:", "sink clickhouse"),
+    ("Facts into ClickHouse; CROSSDESK_SINKS_CLICKHOUSE_DSN_FILE says which:", "sink clickhouse"),
     ("The latest values for Prometheus:", "sink prometheus"),
 )
 """What is started when events are on Kafka."""

@@ -80,6 +80,7 @@ class Watch:
         self.stuck_since: float | None = None
         self.missed = False
         """A broker that answers."""
+        self.recovering = 0
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
         self._metrics = Metrics(exporter)
@@ -91,16 +92,16 @@ class Watch:
         self._stopping.set()
 
     def not_live(self) -> str:
-        return self._unmoved() if self.stuck_for > self.settings.stuck_seconds else ""
+        return self.not_ready() if self.stuck_for > self.settings.stuck_seconds else ""
 
     def not_ready(self) -> str:
         figures = self.figures
+        if self.recovering:
+            return f"recovering: {self.recovering:,} records of state are still to be read"
         if figures is None or not figures.asked:
             return "not a member of its group yet"
         if self.silent > self.settings.stuck_seconds:
             return f"no broker has answered for {self.silent:.0f} s"
-        if figures.recovering:
-            return f"recovering: {figures.recovering:,} records of state are still to be read"
         return self._unmoved()
 
     @property
@@ -110,7 +111,7 @@ class Watch:
 
     @property
     def stuck_for(self) -> float:
-        """Seconds beyond those after which it is not ready."""
+        """For how many seconds it has been seen not to go on."""
         return now() - self.stuck_since if self.stuck_since is not None else 0.0
 
     def _unmoved(self) -> str:
@@ -118,17 +119,25 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            self.figures = figures = self.running.figures()
-            self._hear()
-            self._metrics.saw(figures)
-            self.moving.saw(now(), figures.offsets)
-            if not self._unmoved() or figures.recovering:
-                self.stuck_since = None
-            elif self.stuck_since is None:
-                self.stuck_since = now()
-            if self.not_live():
-                log.critical("%s. It ends here; started again, it goes on from what is committed", self._unmoved())
+            try:
+                self._look()
+            except Exception:
+                log.exception("it could not be seen how the worker is doing")
+            if reason := self.not_live():
+                log.critical("%s. It ends here; started again, it goes on from what is committed", reason)
                 os._exit(STUCK_EXIT)
+
+    def _look(self) -> None:
+        self.figures = figures = self.running.figures()
+        self._hear()
+        self._metrics.saw(figures)
+        self.moving.saw(now(), figures.offsets)
+        before, self.recovering = self.recovering, figures.recovering
+        goes_on = self.recovering < before if self.recovering else not self._unmoved()
+        if goes_on:
+            self.stuck_since = None
+        elif self.stuck_since is None:
+            self.stuck_since = now()
 
     def _hear(self) -> None:
         if self.silent > SILENT_SECONDS and not self.missed:

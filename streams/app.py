@@ -25,7 +25,7 @@ from streams import indicators as i
 from streams.cases import Cases
 from streams.changelog import BYTES, TEXT, ChangelogTable, Key, acknowledged
 from streams.clock import NEVER
-from streams.configurations import Configurations
+from streams.configurations import ANY, Configurations
 from streams.departments import Departments
 from streams.effects import Output, carry_out
 from streams.settings import CASES, DEPARTMENTS, Topics, Worker
@@ -50,48 +50,65 @@ class Stage(Generic[Key]):
         self.app, self.topics, self.known = app, topics, known
         self.table: ChangelogTable[Key] = table
         self.folds: dict[int, tuple[dict[Key, bytes], Any]] = {}
-        self.records = self.batches = self.last_batch = 0
+        self.refused: dict[TP, int] = {}
+        """In which epoch a batch of a partition was not done: those behind it are not either, for it comes again first."""
+        self.records = self.last_batch = 0
 
     async def run(self, stream: Any) -> None:
         """The agent: one batch after the other."""
         async for batch in stream:
             try:
-                await self.take(batch)
+                if self.refused.get(batch.tp) != batch.epoch and not await self.take(batch):
+                    self.refused[batch.tp] = batch.epoch
             except Exception as error:  # Faust would start the agent again and stay, stuck
                 log.exception("%s, up to offset %d: stopped by an error", batch.tp, batch.next_offset)
                 await self.app.crash(error)
+                return  # the batches behind it wait already
 
-    async def take(self, batch: Batch) -> None:
-        """All effects of a batch, in order, or none that matters: then it comes again, here or at whoever has the partition."""
+    async def take(self, batch: Batch) -> bool:
+        """All effects of a batch, in order; or (False) none that matters: it comes again, here or at whoever has the partition."""
         if not await batch.owned() or not await self.configured(batch):
-            return
+            return False
         partition = batch.tp.partition
         rows, fold = self.fold(partition)
         changes, sent = await self.compute(fold, batch)
         await acknowledged(sent)
         if not await batch.owned():
             del self.folds[partition]  # it has gone on, and the rows have not
-            return
+            return False
         await self.table.write(partition, changes, batch.next_offset - 1)
         carry_out(changes, rows)
         batch.ack()
-        self.records, self.batches, self.last_batch = self.records + len(batch), self.batches + 1, len(batch)
+        self.records, self.last_batch = self.records + len(batch), len(batch)
+        return True
 
     def fold(self, partition: int) -> tuple[dict[Key, bytes], Any]:
         """The rows of a partition, and the fold over them: another one when they have been recovered anew."""
         rows, found = self.table.rows[partition], self.folds.get(partition)
         if found is None or found[0] is not rows:
+            self.folds = dict(self.ours())  # what others have by now is let go
             found = self.folds[partition] = (rows, self.new_fold(partition, rows))
         return found
 
+    def ours(self) -> list[tuple[int, tuple[dict[Key, bytes], Any]]]:
+        """The folds over what is here, by partition."""
+        return [(p, found) for p, found in list(self.folds.items()) if found[0] is self.table.rows.get(p)]
+
     async def configured(self, batch: Batch) -> bool:
         """Whether every version that a mark of the batch names has come, before anything is folded under it."""
-        if not await self.known.hold(0, lambda: batch.stale):
+        app = self.app
+
+        def given_up() -> bool:
+            return batch.stale or app.should_stop or app.rebalancing
+
+        if self.known.complete.is_set() and not self.known:
+            log.warning("%s: waiting for a configuration; `crossdesk apply FOLDER --kafka` says one", batch.tp.topic)
+        if not await self.known.hold(ANY, given_up):
             return False
         for version in self.versions(batch):
             if version not in self.known:
                 log.warning("%s: waiting for version %d of the configuration", batch.tp.topic, version)
-            if not await self.known.hold(version, lambda: batch.stale):
+            if not await self.known.hold(version, given_up):
                 return False
         return True
 
@@ -122,7 +139,7 @@ class CasesStage(Stage[str]):
         return all(name != GENERATION or value == self.generation for name, value in headers)
 
     def new_fold(self, partition: int, rows: dict[str, bytes]) -> Cases:
-        return Cases(rows, partition, self.known.__getitem__, lambda department: self.partition_of(department.encode()))
+        return Cases(rows, partition, self.known.version, lambda department: self.partition_of(department.encode()))
 
     def partition_of(self, key: bytes) -> int:
         return partition_of(key, self.topics.partitions)
@@ -170,7 +187,7 @@ class DepartmentsStage(Stage[bytes]):
 
     def new_fold(self, partition: int, rows: dict[bytes, bytes]) -> Departments:
         self.told[partition] = Told()
-        return Departments(rows, self.topics.partitions, self.known.__getitem__)
+        return Departments(rows, self.topics.partitions, self.known.version)
 
     def versions(self, batch: Batch) -> Iterable[int]:
         for record in batch:
@@ -186,7 +203,7 @@ class DepartmentsStage(Stage[bytes]):
     async def tell(self) -> None:
         """What indicators say now, where that is new. Readers keep the highest offset, so it may be said at any time."""
         for partition in self.recovered():
-            if self.known.complete.is_set() and partition in self.recovered():
+            if self.known and self.app.consumer.leased and partition in self.recovered():
                 _, fold = self.fold(partition)
                 values = await self.told[partition].news(fold)
                 await acknowledged(await send_all(self.app, self.topics.indicators, partition, map(as_record, values)))
@@ -282,32 +299,35 @@ class Streams:
     async def ask(self) -> None:
         """Where the partitions that are ours end."""
         ours = [tp for tp in self.app.consumer.assignment() if tp.topic in self.app.batched_topics]
-        if ours and not self.app.rebalancing:
-            self.ends = {
-                TP(tp.topic, tp.partition): end for tp, end in (await self.app.consumer.highwaters(*ours)).items()
-            }
-            self.asked = monotonic()
+        ends = await self.app.consumer.highwaters(*ours) if ours else {}
+        self.ends = {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
+        self.asked = monotonic()
 
     def figures(self) -> Figures:
         """From any thread."""
-        committed, recovery = self.app.consumer._committed_offset, self.app.tables.recovery
+        consumer, recovery = (
+            self.app._consumer,
+            self.app.tables.recovery,
+        )  # not made from here, where it is not there yet
+        committed = dict(consumer._committed_offset) if consumer is not None else {}
+        recovering = recovery.active_remaining_total() if recovery.in_recovery and consumer is not None else 0
         marks: dict[str, int] = {}
         counts: Counter[str] = Counter()
         if self.cases is not None:
-            for _, fold in list(self.cases.folds.values()):
-                counts.update(fold.meta.counts)
+            for _, (_, fold) in self.cases.ours():
+                counts.update(dict(fold.meta.counts))
                 for source, until in list(fold.meta.marks.items()):
                     marks[source] = min(until, marks.get(source, until))
-        told = list(self.departments.folds.values()) if self.departments is not None else []
+        told = [fold for _, (_, fold) in self.departments.ours()] if self.departments is not None else []
         return Figures(
             offsets={(tp.topic, tp.partition): (committed.get(tp) or 0, end) for tp, end in list(self.ends.items())},
             asked=self.asked,
-            recovering=max(recovery.active_remaining_total(), 0) if recovery.in_recovery else 0,
+            recovering=max(recovering, 0),
             rows=sum(len(rows) for stage in self.stages for rows in list(stage.table.rows.values())),
             records={stage.name: stage.records for stage in self.stages},
             batch={stage.name: stage.last_batch for stage in self.stages},
             watermarks=marks,
-            as_of=min((fold.meta.as_of for _, fold in told if fold.meta.as_of != NEVER), default=None),
+            as_of=min((fold.meta.as_of for fold in told if fold.meta.as_of != NEVER), default=None),
             counts=counts,
         )
 
@@ -348,6 +368,7 @@ def new_app(worker: Worker) -> BatchedApp:
         stream_recovery_delay=0,
         stream_buffer_maxsize=8,
         topic_disable_leader=True,
+        table_standby_replicas=0,  # every worker would read and hold all, and not notice what moves
         topic_allow_declare=False,
         web_enabled=False,
         store="memory://",

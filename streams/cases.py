@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OfACase = e.CaseEvent | e.InternalEvent
 _OF_A_CASE = frozenset(get_args(OfACase))
 REFOLD = 16
+REJECTED_BYTES = 64 * 1024
 META = "\U0010ffff"
 
 _encoder = msgspec.msgpack.Encoder()
@@ -208,6 +209,10 @@ class Cases:
 
 
 def rejected(partition: int, offset: int, error: e.Unreadable, raw: bytes) -> bytes:
-    """What ``crossdesk.rejected`` keeps of a record: enough to mend and replay it."""
-    place = {"topic": "events", "partition": partition, "offset": offset}
-    return msgspec.json.encode({"reason": error.reason, **place, "raw": raw.decode("utf-8", "replace")})
+    """What ``crossdesk.rejected`` keeps of a record: enough to mend and replay it. Of a large one the beginning; the whole lies in
+    its place.
+    """
+    place = {"topic": "events", "partition": partition, "offset": offset, "bytes": len(raw)}
+    return msgspec.json.encode(
+        {"reason": error.reason, **place, "raw": raw[:REJECTED_BYTES].decode("utf-8", "replace")}
+    )

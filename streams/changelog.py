@@ -8,6 +8,7 @@ worker that had been paused may have written after it was no longer the owner (D
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -16,6 +17,8 @@ import faust
 from faust.types import TP
 
 from streams.transport import Batch, Record, Sent, raw_topic, send_all
+
+log = logging.getLogger("crossdesk.streams")
 
 VERSION_BYTES = 8
 HEADER = "version"
@@ -35,6 +38,10 @@ class Coding(NamedTuple, Generic[Key]):
 
 TEXT: Coding[str] = Coding(str.encode, bytes.decode)
 BYTES: Coding[bytes] = Coding(bytes, bytes)
+
+
+class Overtaken(Exception):
+    """A worker that had been paused wrote after its partition had become ours. The process ends; started again, it mends that."""
 
 
 class Versions:
@@ -73,41 +80,58 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         self.topic = topic
         self.coding: Coding[Key] = coding
         self.rows: defaultdict[int, dict[Key, bytes]] = defaultdict(dict)
-        self.versions: defaultdict[int, Versions] = defaultdict(Versions)
-        self.torn: set[int] = set()
-        """Partitions into whose changelog somebody else wrote while they were ours."""
+        self.versions: dict[int, Versions] = {}
+        """Of the partitions that are being recovered."""
         app.tables.add(self)
 
     # -- recovery
     async def on_rebalance(
         self,
-        assigned: set[TP],  # noqa: ARG002  # Faust's
+        assigned: set[TP],
         revoked: set[TP],
         newly_assigned: set[TP],
-        generation_id: int = 0,  # noqa: ARG002
+        generation_id: int = 0,  # noqa: ARG002  # Faust's
     ) -> None:
-        """What is new here is read from the beginning of its changelog, and what is torn too."""
+        """What is new here is read from the beginning of its changelog; and what seems to have stayed, if somebody else has written
+        to it: while this worker was paused, its partitions were another's, and came back.
+        """
         offsets = self.app.tables.recovery.active_offsets
-        for tp in {*revoked, *newly_assigned, *(TP(self.topic, partition) for partition in self.torn)}:
+        kept = [tp for tp in assigned - newly_assigned if tp.topic == self.topic]
+        ends = await self.app.consumer.highwaters(*kept) if kept else {}
+        foreign = {tp for tp in kept if offsets.get(tp) is None or offsets[tp] + 1 != ends[tp]}
+        for tp in revoked:
             if tp.topic == self.topic:
                 self.forget(tp.partition)
+        for tp in newly_assigned | foreign:
+            if tp.topic == self.topic:
+                self.forget(tp.partition)
+                self.versions[tp.partition] = Versions()
                 offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
-        self.torn.clear()
 
     def forget(self, partition: int) -> None:
         self.rows.pop(partition, None)
         self.versions.pop(partition, None)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        for event in batch:
-            records: Batch = event.message.value
-            if records.reseeked:
-                raise RuntimeError(f"{self.topic}: recovery was given what was fetched before a seek")
-            self._apply(records)
+        """Faust only warns of errors here."""
+        try:
+            for event in batch:
+                self._apply(event.message.value)
+        except Exception as error:
+            log.exception("%s cannot be recovered", self.topic)
+            asyncio.ensure_future(self.app.crash(error))  # noqa: RUF006  # it ends the process
+            raise
 
     def _apply(self, records: Batch) -> None:
-        partition = records.tp.partition
-        rows, stands, decode = self.rows[partition], self.versions[partition].stands, self.coding.decode
+        tp = records.tp
+        if records.reseeked:  # from before a rebalance: it is read again
+            offsets = self.app.tables.recovery.active_offsets
+            if (known := offsets.get(tp)) is not None:
+                offsets[tp] = min(known, records[0].offset - 1)
+            return
+        if tp.partition not in self.versions:
+            raise Overtaken(f"{tp.topic}, partition {tp.partition}: somebody else writes to it")
+        rows, stands, decode = self.rows[tp.partition], self.versions[tp.partition].stands, self.coding.decode
         for record in records:
             key, value = record.key, record.value
             if value is None:
@@ -117,13 +141,20 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
                 rows[decode(key)] = value[VERSION_BYTES:]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Write again what was overtaken, before the log is compacted and the higher version is gone."""
-        for tp in active_tps:
-            found = self.versions.pop(tp.partition, None)
-            if found is not None and found.overtaken:
-                rows, decode = self.rows[tp.partition], self.coding.decode
-                again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
-                await self._say(tp.partition, again)
+        """Write again what was overtaken, before the log is compacted and the higher version is gone. Faust does not look at errors
+        here.
+        """
+        try:
+            for tp in active_tps:
+                found = self.versions.pop(tp.partition, None)
+                if found is not None and found.overtaken:
+                    rows, decode = self.rows[tp.partition], self.coding.decode
+                    again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
+                    await self._say(tp.partition, again)
+        except Exception as error:
+            log.exception("%s: what was overtaken could not be written again", self.topic)
+            await self.app.crash(error)
+            raise
         await super().on_recovery_completed(active_tps, standby_tps)
 
     # -- writing
@@ -133,12 +164,16 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         await self._say(partition, [changed(encode(key), value, version) for key, value in changes.items()])
 
     async def _say(self, partition: int, records: Iterable[Record]) -> None:
-        """What we have written ourselves need not be read again at the next rebalance, unless another wrote between."""
+        """What we have written ourselves need not be read again at the next rebalance. Raises :class:`Overtaken` where another
+        wrote between: the rows must be recovered, and what it overwrote written again.
+        """
         tp, offsets = TP(self.topic, partition), self.app.tables.recovery.active_offsets
         for one in await send_all(self.app, self.topic, partition, records):
             first, known = (await one.acknowledged).offset, offsets.get(tp)
             if known is None or first != known + 1:
-                self.torn.add(partition)
+                raise Overtaken(
+                    f"{self.topic}, partition {partition}: somebody else has written to it while it was ours"
+                )
             offsets[tp] = first + one.records - 1
 
 

@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.configuration import Configuration
 
 WAIT_SECONDS = 0.05
+ANY = 0
+"""Instead of a version: whichever there is. What comes before every mark is folded under the oldest."""
 
 
 class Configurations(dict[int, Configuration]):
@@ -36,13 +38,22 @@ class Configurations(dict[int, Configuration]):
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:
                         if record.key.isdigit() and record.value is not None:  # other keys say other things
-                            self[int(record.key)] = Configuration.decode(record.value)
+                            self.hear(int(record.key), record.value)
         finally:
             await consumer.stop()
 
+    def hear(self, version: int, record: bytes) -> None:
+        """Of two that were said at the same moment the first stands."""
+        if version not in self:
+            self[version] = Configuration.decode(record)
+
+    def version(self, version: int) -> Configuration:
+        """Raises KeyError."""
+        return self[version or min(self)]
+
     async def hold(self, version: int, given_up: Callable[[], bool]) -> bool:
         """Wait until it is there, all of them first; False: ``given_up``."""
-        while not (self.complete.is_set() and (not version or version in self)):
+        while not (self.complete.is_set() and (version in self or (version == ANY and self))):
             if given_up():
                 return False
             await asyncio.sleep(WAIT_SECONDS)

@@ -253,11 +253,13 @@ class Departments:
 
     def _rolled(self, config: Configuration) -> Rolling:
         """Under this configuration, and with all that has changed."""
-        rolling = self.rolling
+        rolling, state, changes = self.rolling, self.state, self.changes
         if rolling is None or rolling.version != config.version:
             rolling = self.rolling = Rolling(config.version, config.calendar)
-            self.changed = dict.fromkeys((key for shelf in self.shelves.values() for key in shelf), None)
-        state, changes = self.state, self.changes
+            keys = (key for shelf in self.shelves.values() for key in shelf)
+            kept = (changes[key] if key in changes else state.get(key) for key in keys)
+            rolling.load(_facts(raw) for raw in kept if raw)
+            self.changed = {}
         for key, old in self.changed.items():
             new = changes[key] if key in changes else state.get(key)
             if new is not old:

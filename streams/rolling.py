@@ -81,6 +81,18 @@ class Group:
         if entry.running is not None:
             insort(self.running.setdefault(entry.calendar, []), entry.running)
 
+    def append(self, entry: Entry) -> None:
+        """Without its place: :meth:`sort` must follow."""
+        if entry.determined is not None:
+            self.determined.append(entry.determined)
+        if entry.running is not None:
+            self.running.setdefault(entry.calendar, []).append(entry.running)
+
+    def sort(self) -> None:
+        self.determined.sort()
+        for running in self.running.values():
+            running.sort()
+
     def take(self, entry: Entry) -> None:
         """What was put: of equal ones any."""
         if entry.determined is not None:
@@ -106,6 +118,15 @@ class Rolling:
         self.version, self.calendar = version, calendar
         self.groups: dict[Series, Group] = {}
         self._places: dict[tuple[object, ...], tuple[Group, ...]] = {}
+
+    def load(self, records: Iterable[Facts]) -> None:
+        """All of them at once, where there was none."""
+        for facts in records:
+            entry = self._entry(facts)
+            for group in self._of(facts):
+                group.append(entry)
+        for group in self.groups.values():
+            group.sort()
 
     def replace(self, old: Facts | None, new: Facts | None) -> None:
         """One record by the next: a retraction is nothing."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from time import monotonic
 
 from streams.departments import Departments
 from streams.indicators import IndicatorValue
 
-SLICE = 200
+SLICE = 20
 """So many values are computed before others get their turn. What is told is of one moment all the same."""
+
+AGAIN_SECONDS = 12 * 3600.0
+"""So often everything is told anew, before the topic is compacted: a worker that had been paused may have told something old."""
 
 Said = tuple[float | None, int, float | None, float | None, bool]
 
@@ -21,12 +25,15 @@ class Told:
         self.said: dict[tuple[str, str, str, str], Said] = {}
         self.as_of: int | None = None
         self.offset = -1
+        self.began = monotonic()
 
     async def news(self, fold: Departments) -> list[IndicatorValue]:
         """What changed since; and of each department one value in any case, which says how far it is known."""
         if (fold.meta.as_of, fold.meta.offset) == (self.as_of, self.offset):
             return []
         self.as_of, self.offset = fold.meta.as_of, fold.meta.offset
+        if monotonic() - self.began > AGAIN_SECONDS:
+            self.said, self.began = {}, monotonic()
         found: list[IndicatorValue] = []
         for slice in sliced(fold.indicators()):
             found += slice

@@ -7,8 +7,9 @@ recovery stay its own. What it leaves open, and this closes:
 - A stream acknowledges what its agent raised on, too. Here only :meth:`Batch.ack` counts, and only in order.
 - A fetch from before a seek can be delivered after it. Here each fetch carries the epoch of its partition, which every seek and
   assignment raises, in the thread that fetches.
-- When state has been recovered, partitions are fetched again before they are sought, and after that the queues of agents are emptied:
-  what came between would be lost, and its partition stand still. Here nothing is delivered to agents while there is a rebalance.
+- When state has been recovered, partitions are fetched again before they are sought, and after that the queues of agents are
+  emptied: what came between would be lost, and its partition stand still. Here nothing is delivered to agents while there is a
+  rebalance.
 - A worker that was paused does not know that its partitions are another's by now. :meth:`Batch.owned` asks before each write.
 """
 
@@ -17,10 +18,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from time import CLOCK_BOOTTIME, clock_gettime, time
 from typing import Any, NamedTuple
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as base
 from faust.types import TP
 
@@ -70,7 +73,8 @@ class Listener(base.ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         self._thread.bump(TP(tp.topic, tp.partition) for tp in assigned)  # before anything can be fetched
-        await self._thread.beat()  # the lease begins
+        with suppress(KafkaError):  # aiokafka would not say that, and go on without telling Faust
+            await self._thread.beat()  # the lease begins
         await super().on_partitions_assigned(assigned)
 
 
@@ -94,9 +98,15 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         """A heartbeat. The clock goes on while the machine sleeps."""
         sent = clock_gettime(CLOCK_BOOTTIME)
         answered = await self._heartbeat()
-        if answered:
+        if answered and not self.rejoins:
             self.beaten_at = sent
         return answered
+
+    @property
+    def rejoins(self) -> bool:
+        """Whether the group is being assigned anew. A heartbeat is answered all the same."""
+        rejoins: bool = self._ensure_consumer()._coordinator._rejoin_needed_fut.done()
+        return rejoins
 
     @property
     def leased(self) -> bool:
@@ -170,8 +180,13 @@ class Consumer(base.Consumer):
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     @property
-    def group_generation(self) -> int:
-        return self._thread.group_generation
+    def leased(self) -> bool:
+        return self._thread.leased
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        for tp in self.inflight.keys() - assigned:
+            del self.inflight[tp]
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         fetched, active = await self._wait_next_records(timeout)

@@ -202,7 +202,13 @@ class Process:
         return self.process.wait(seconds)
 
 
-def worker(installation: Installation, log: Path, instance: str = "", **settings: str) -> Process:
+def worker(
+    installation: Installation,
+    log: Path,
+    instance: str = "",
+    program: Sequence[str] = ("-m", "deploy.cli"),
+    **settings: str,
+) -> Process:
     environment = {
         **installation.environment,
         "CROSSDESK_STREAMS_HEALTH_PORT": "0",
@@ -210,7 +216,7 @@ def worker(installation: Installation, log: Path, instance: str = "", **settings
         "CROSSDESK_STREAMS_GENERATION": str(installation.generation),
         **{f"CROSSDESK_STREAMS_{name.upper()}": value for name, value in settings.items()},
     }
-    return Process(["streams"], environment, log)
+    return Process(["streams"], environment, log, program)
 
 
 @contextmanager

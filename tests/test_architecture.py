@@ -37,7 +37,7 @@ ONLY_IN = {
         "deploy/topic_reader.py",
     ),
     "faust": ("streams/app.py", "streams/changelog.py", "streams/transport.py"),
-    "aiokafka": ("streams/app.py", "streams/configurations.py"),
+    "aiokafka": ("streams/app.py", "streams/configurations.py", "streams/transport.py"),
     "clickhouse_connect": ("sinks/clickhouse.py",),
     "prometheus_client": ("sinks/prometheus.py", "*/__main__.py"),
     "chdb": ("deploy/*.py",),

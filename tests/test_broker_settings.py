@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ingest.broker import BadSettings, BrokerSettings, broker_settings
+from ingest.broker import BadSettings, broker_settings
 
 SECRET = "correct-horse-battery"
 
@@ -143,14 +142,3 @@ def test_a_key_whose_password_is_missing_is_refused_and_not_asked_for(tmp_path: 
     with pytest.raises(BadSettings, match=r"key\.pem cannot be used"):
         broker_settings(environment(**files)).aiokafka  # noqa: B018
     assert broker_settings(environment(**files, ssl_password=SECRET)).aiokafka["ssl_context"]
-
-
-# -- what is written about them
-
-
-def test_the_documentation_names_every_setting() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "kafka.md").read_text()
-    told = {
-        name.removesuffix("_FILE") for row in re.findall(r"^\| (`[A-Z].*?) \|", text, re.M) for name in row.split("`")
-    }
-    assert {field.upper() for field in BrokerSettings.model_fields} <= told

@@ -91,7 +91,7 @@ def test_without_lag_there_is_nothing_to_do_and_a_stage_is_ready() -> None:
 def test_with_lag_it_is_ready_while_offsets_advance() -> None:
     moving = Moving(0)
     for now in range(300):
-        moving.saw(now, {A: (now // 30, 1000), B: (5, 1000)})
+        moving.saw(now, {A: (now // 30, 1000), B: (now // 50, 1000)})
         assert moving.reason(now) == ""
 
 
@@ -117,6 +117,15 @@ def test_a_partition_that_comes_or_goes_is_no_movement() -> None:
     for now in range(100):
         moving.saw(now, {A: (10, 20)} if now % 2 else {A: (10, 20), B: (500, 600)})
     assert moving.reason(100) != ""
+
+
+def test_one_partition_that_stands_still_beside_others_that_move_is_seen() -> None:
+    moving = Moving(0, stuck=60)
+    for now in range(70):
+        moving.saw(now, {("events", 0): (100 + now, 1_000), ("events", 1): (5, 6)})
+    assert "events, partition 1, wait" in moving.reason(69)
+    moving.saw(70, {("events", 0): (170, 1_000), ("events", 1): (6, 6)})
+    assert moving.reason(70) == ""
 
 
 def test_a_stage_that_nobody_looks_at_is_not_ready() -> None:

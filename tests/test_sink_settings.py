@@ -47,6 +47,7 @@ def test_the_address_may_stand_in_a_file_because_it_holds_a_password(tmp_path: P
         ),
         ({"clickhouse_dsn": f"clickhouse://c:7/{SECRET}@store"}, "in a password, write %2F for / and %40 for @"),
         ({"clickhouse_dsn": f"postgres://c:{SECRET}@store"}, "CLICKHOUSE_DSN is not like clickhouse://user:password@"),
+        ({"clickhouse_dsn": f"chdb://{SECRET}/store"}, "CLICKHOUSE_DSN is not like clickhouse://user:password@"),
         ({"clickhouse_dsn_file": "/nowhere/dsn"}, "CLICKHOUSE_DSN_FILE: cannot read /nowhere/dsn: No such file"),
     ],
 )

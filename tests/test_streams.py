@@ -17,6 +17,7 @@ from streams.configuration import encode
 from streams.indicators import decode
 
 PARTITIONS = 4
+FAILING = Path(__file__).with_name("failing_worker.py")
 DAYS = 8
 
 
@@ -63,12 +64,12 @@ def test_workers_that_are_killed_in_turns_lose_nothing(
             assert installation.facts() == folded(records)
 
 
-def test_a_worker_that_was_paused_writes_nothing_that_counts(
+def test_a_worker_that_was_paused_writes_nothing_that_counts_and_goes_on_with_what_others_wrote(
     installation: Installation, records: list[Prepared], tmp_path: Path
 ) -> None:
-    """Its partitions are another's when it wakes up. Whoever recovers them then finds what the other has written."""
+    """Its partitions are another's when it wakes up, and may come back to it. Both go on, and neither has to be started again."""
     installation.configure()
-    parts = in_parts(records, 3)
+    parts = in_parts(records, 4)
     installation.say(parts[0])
     paused = worker(installation, tmp_path / "1.log", batch_records="200")
     other = worker(installation, tmp_path / "2.log", batch_records="200")
@@ -79,13 +80,33 @@ def test_a_worker_that_was_paused_writes_nothing_that_counts(
         time.sleep(0.5)
         paused.signal(signal.SIGSTOP)
         time.sleep(12)  # longer than its session
+        installation.say(parts[2])
         paused.signal(signal.SIGCONT)
         installation.drain()
-        other.kill()
-        paused.kill()
+        installation.say(parts[3])
+        installation.drain()
+        assert installation.facts() == folded(records)
+        assert paused.process.poll() is None, paused.said()
+        assert other.process.poll() is None, other.said()
     again = worker(installation, tmp_path / "3.log")
     with ended(again):
-        installation.say(parts[2])
+        installation.say(last := [prepare(record) for record in simulate(1, DAYS + 1)][len(records) :])
+        installation.drain()
+        assert installation.facts() == folded([*records, *last])
+
+
+def test_an_error_in_a_batch_ends_the_worker_and_loses_nothing(
+    installation: Installation, records: list[Prepared], tmp_path: Path
+) -> None:
+    """The batches behind it wait already: they must not be taken."""
+    installation.configure()
+    installation.say(records)
+    failing = worker(installation, tmp_path / "1.log", batch_records="100", program=[str(FAILING)])
+    with ended(failing):
+        assert failing.process.wait(60) != 0
+    assert "stopped by an error" in failing.said()
+    again = worker(installation, tmp_path / "2.log")
+    with ended(again):
         installation.drain()
         assert installation.facts() == folded(records)
 
@@ -119,7 +140,8 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_the_rest_flows(
     parts = in_parts(records, 3)
     future = msgspec.json.decode(next(r.value for r in records if r.key))
     future |= {"type": "crossdesk.teleported", "id": "0" * 32}
-    poison = [b"\x00\xff not an event", b"", msgspec.json.encode(future), b'{"a":"' + b"x" * 5_000_000 + b'"}']
+    large = [b'{"a":"' + b"x" * 5_000_000 + b'"}', b"\x00" * 5_000_000]
+    poison = [b"\x00\xff not an event", b"", msgspec.json.encode(future), *large]
     installation.say(parts[0])
     for value in poison:
         installation.put("events", 1, b"helpdesk/POISON", value)
@@ -146,6 +168,10 @@ def test_nothing_is_folded_under_a_version_that_is_not_there_yet(
     one = worker(installation, tmp_path / "1.log")
     with ended(one):
         time.sleep(8)
+        assert installation.facts() == {}
+        assert "waiting for a configuration; `crossdesk apply FOLDER --kafka` says one" in one.said()
+        installation.put("config", 0, b"2", encode(example().files.model_copy(update={"version": 2})))
+        time.sleep(3)
         assert installation.facts() == {}
         assert "waiting for version 1 of the configuration" in one.said()
         installation.put("config", 0, b"1", encode(example().files))

@@ -1,9 +1,10 @@
-"""How fast it is on this machine: the core alone, and how large that is; workers on Kafka, ours beside others.
+"""How fast it is on this machine: the core alone, and how large that is; workers on Kafka, ours beside others; and the stages as
+they are deployed.
 
-``make bench``, ``make bench ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--profile"``.
+``make bench``, ``make bench ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--only stages"``, ``ARGS="--profile"``.
 
 The load is the simulated company, many cases at once: encoded events in time order, with marks, in batches in which no case
-has more than two events. Each figure is the median of several runs, of one process.
+has more than two events. Each figure is the median of several runs, of one process; those of the stages are measured once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 
-from bench import kafka
+from bench import kafka, stages
 from bench.core import Run, long_case, run
 from bench.load import BATCH, Load, load
 from bench.memory import footprints
@@ -38,6 +39,8 @@ PARTS = {
 }
 """What the profile calls a part: all that happens in one function. Steps also happen in what is folded anew."""
 
+
+WHAT = ("kafka", "stages", "core")
 
 Figure = tuple[str, float, str]
 """Its name, its value and the unit."""
@@ -91,7 +94,7 @@ def print_profile(work: Load, configuration: Configuration) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--only", choices=["core", "kafka"], help="half of it")
+    parser.add_argument("--only", choices=WHAT, help="a part of it")
     parser.add_argument(
         "--profile", action="store_true", help="where the time goes in the core, instead of how much it is"
     )
@@ -105,14 +108,17 @@ def main() -> int:
     if options.profile:
         print_profile(work, configuration)
         return 0
+    what = [options.only] if options.only else WHAT
     found: list[Figure] = []
-    if options.only != "core":
-        try:
+    try:
+        if "kafka" in what:
             found += kafka.figures(work, options.runs)
-        except (kafka.BenchmarkError, BrokerError) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-    if options.only != "kafka":
+        if "stages" in what:
+            found += stages.figures(work, options.per_day, options.days)
+    except (kafka.BenchmarkError, BrokerError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if "core" in what:
         print(f"measuring the core {options.runs} times …", file=sys.stderr)
         tenth = load(options.per_day / 10, options.days, BATCH // 10)  # so that a case is as often in a batch
         found += of_the_core(work, tenth, options.runs, configuration)
@@ -121,7 +127,7 @@ def main() -> int:
         print(json.dumps(machine | {name: round(value, 3) for name, value, _ in found}))
     else:
         for name, value, unit in found:
-            print(f"{name:<32} {value:>14,.1f}  {unit}")
+            print(f"{name:<38} {value:>14,.1f}  {unit}")
     return 0
 
 

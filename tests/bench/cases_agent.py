@@ -47,16 +47,17 @@ def main() -> None:
     assert stage is not None
     take = stage.take
 
-    async def measured(batch: Batch) -> None:
+    async def measured(batch: Batch) -> bool:
         last = False
         for record in batch:
             last |= clock.reaches(record.offset, event=record.key is not None)
-        await take(batch)
+        done = await take(batch)
         if last:
             await running.app.consumer.commit()
             clock.answer()
             sys.stdout.flush()
             os._exit(0)
+        return done
 
     stage.take = measured  # type: ignore[method-assign]
     running.run()

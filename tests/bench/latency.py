@@ -1,7 +1,8 @@
 """How long an event takes from when it is said until whoever scrapes can see that it is counted.
 
-The simulated company is said up to its last days as fast as the broker takes it, so that the windows are full; the rest at
-:data:`RATE` events a second, in steps. An event is visible when all departments that are shown tell at least up to its time.
+The simulated company is said at :data:`RATE` events a second, in steps: a minute of that is some days of its life. What came before
+is said as fast as the broker takes it: then windows hold more facts, and telling what they say takes longer. An event is visible
+when all departments that are shown tell at least up to its time.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ from bench.waiting import ready, wait_until
 from on_kafka import Installation, Process, ended, worker
 from sinks_on_kafka import sink
 
-from deploy.ahead import Prepared, collect_rarely, prepare
-from ingest.connectors.simulated import simulate
+from deploy.ahead import Prepared, collect_rarely
 from ingest.publish import Publisher
 
 RATE = 1_000
 SECONDS = 60
 WARM = 0.5
-"""The share of the events after which latencies count."""
+"""The share of these events after which latencies count."""
 STEP_SECONDS = 0.05
 LOOK_SECONDS = 0.1
 PATIENCE = 900.0
@@ -43,18 +43,17 @@ class Moment(NamedTuple):
     until: int
 
 
-def latency(
-    installation: Installation, per_day: float, days: int, folder: Path, seconds: int = SECONDS
-) -> Iterator[tuple[str, float, str]]:
-    say("making what is to be said")
+class Latency(NamedTuple):
+    """In seconds."""
+
+    p50: float
+    p99: float
+
+
+def latency(installation: Installation, records: Sequence[Prepared], folder: Path, seconds: int = SECONDS) -> Latency:
+    """Of the last events of ``records``, said in so many seconds; those of the first half do not count."""
     collect_rarely()
-    records = [prepare(record) for record in simulate(1, days, cases_per_day=per_day)]
-    events = [number for number, record in enumerate(records) if record.key]
-    if len(events) < RATE * seconds:
-        raise BenchmarkError(
-            f"{len(events):,} events are too few for {seconds} s: --days or --per-day wants to be more"
-        )
-    first = events[-RATE * seconds]
+    first = [number for number, record in enumerate(records) if record.key][-RATE * seconds]
     installation.configure()
     stages = [
         worker(installation, folder / "worker.log"),
@@ -63,7 +62,7 @@ def latency(
     with ended(*stages):
         for stage in stages:
             ready(stage)
-        say(f"saying {first:,} records, so that the windows are full")
+        say(f"saying the {first:,} records before")
         installation.say(records[:first])
         installation.drain(PATIENCE)
         say(f"saying {RATE:,} events a second for {seconds} s")
@@ -71,14 +70,12 @@ def latency(
             said = paced(installation, records[first:])
             wait_until(lambda: looking.until >= said[-1].until, "visible all", stages[1])
     counted = said[int(len(said) * WARM) :]
-    late = sorted(latencies(counted, looking.looks))
+    late = list(latencies(counted, looking.looks))
     rate = len(said) / (said[-1].at - said[0].at)
     if rate < 0.98 * RATE:
         raise BenchmarkError(f"only {rate:.0f} events a second could be said: this machine is too busy")
     percentiles = quantiles(late, n=100)
-    part = f"s, event to /metrics at {RATE:,} events/s, the last {len(counted):,}"
-    yield "latency_p50_seconds", percentiles[49], part
-    yield "latency_p99_seconds", percentiles[98], part
+    return Latency(percentiles[49], percentiles[98])
 
 
 def paced(installation: Installation, records: Sequence[Prepared]) -> list[Moment]:
