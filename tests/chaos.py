@@ -52,15 +52,17 @@ class Outcome(NamedTuple):
         return f"chaos: {self.kills} kills, {self.facts:,} facts, {self.differ:,} differ"
 
 
-def chaos(folder: Path, seconds: float, seed: int, say: Callable[[str], None] = lambda _: None) -> Outcome:
-    """``folder`` holds everything; nothing of it runs afterwards."""
-    days = max(2, int(seconds * RATE / RECORDS_A_DAY))
+def chaos(
+    folder: Path, seconds: float, seed: int, rate: int = RATE, say: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """``folder`` holds everything; nothing of it runs afterwards. ``rate``: records a second."""
+    days = max(2, int(seconds * rate / RECORDS_A_DAY))
     say(f"the undisturbed run: {days} days")
     undisturbed(folder / "undisturbed", days)
     prefix = declared.PREFIX
     with Broker(folder / "kafka") as broker, ClickHouseServer(folder / "clickhouse") as server:
         installation = Installation(broker, prefix, PARTITIONS)
-        started = starters(installation, server, folder, days)
+        started = starters(installation, server, folder, days, rate)
         processes = {name: start() for name, start in started.items()}
         kills, processed = 0, 0.0
         try:
@@ -96,7 +98,7 @@ def chaos(folder: Path, seconds: float, seed: int, say: Callable[[str], None] = 
 
 
 def starters(
-    installation: Installation, server: ClickHouseServer, folder: Path, days: int
+    installation: Installation, server: ClickHouseServer, folder: Path, days: int, rate: int
 ) -> dict[str, Callable[[], Process]]:
     """How each of the four is started, also again."""
     sink = {
@@ -105,7 +107,7 @@ def starters(
         "CROSSDESK_SINKS_INSTANCE": "sink",
         "CROSSDESK_SINKS_HEALTH_PORT": "0",
     }
-    demo = ["demo", "--kafka", "--days", str(days), "--rate", str(RATE), "--data", str(folder / "said")]
+    demo = ["demo", "--kafka", "--days", str(days), "--rate", str(rate), "--data", str(folder / "said")]
     return {
         "ingest": lambda: Process(demo, installation.environment, folder / "ingest.log"),
         "worker-0": lambda: worker(installation, folder / "worker-0.log", "worker-0"),
@@ -145,6 +147,7 @@ def rows(store: ClickHouse) -> Iterator[set[tuple[str, str]]]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--rate", type=int, default=RATE, help="records a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, help="a folder that is kept afterwards")
     options = parser.parse_args()
@@ -154,7 +157,7 @@ def main() -> int:
         print(f"{time.monotonic() - began:6.0f} s  {what}", file=sys.stderr)
 
     with TemporaryDirectory(prefix="crossdesk-chaos-") as temporary:
-        outcome = chaos(options.data or Path(temporary), options.seconds, options.seed, say)
+        outcome = chaos(options.data or Path(temporary), options.seconds, options.seed, options.rate, say)
     print(f"{outcome.processed:.0%} of the events had been processed when the killing ended")
     print(outcome)
     return os.EX_OK if outcome.kills and outcome.facts and not outcome.differ else 1
