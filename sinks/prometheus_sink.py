@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from threading import Event
 from typing import NamedTuple
 
@@ -110,10 +111,11 @@ class PrometheusSink:
         left = sum(at.end - at.offset for (name, _), at in self.follower.reached.items() if name == topic)
         return f"{topic} is being read from its beginning; {left:,} offsets are left"
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _take(self, records: Sequence[Record]) -> None:
         new: list[IndicatorValue] = []
+        for topic, number in Counter(record.topic for record in records).items():
+            self._records.add(number, topic=topic)
         for record in records:
-            self._records.add(topic=record.topic)
             if record.topic == self.config:
                 self.configured.hear(record)
             elif self.coming is not None and record.topic == self.coming.topic:
