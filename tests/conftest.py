@@ -11,13 +11,16 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from on_kafka import Installation
 
 from deploy.kafka.broker import Broker
 from ingest import topics as declared
+
+if TYPE_CHECKING:
+    from on_kafka import Installation
 
 FULL = os.environ.get("CROSSDESK_FULL") == "1"
 COUNTED = "counted: "
@@ -64,6 +67,8 @@ def installation(
     kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Installation:
     """Topics of this test's alone, with as many partitions as its module says."""
+    from on_kafka import Installation  # only who asks for it needs Kafka's clients
+
     monkeypatch.setattr(declared, "PREFIX", prefix)
     return Installation(kafka, prefix, request.module.PARTITIONS)
 
