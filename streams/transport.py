@@ -16,9 +16,11 @@ recovery stay its own. What it leaves open, and this closes:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
+from threading import Timer
 from time import CLOCK_BOOTTIME, clock_gettime, time
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ from faust.types import TP
 LEASE_OF_SESSION = 0.6
 """Of the session timeout: so long after its last heartbeat a partition is certainly still ours."""
 POLL_SECONDS = 0.02
+CRASH_SECONDS = 10.0
 
 
 class Batch(list[Any]):
@@ -245,6 +248,13 @@ class BatchedApp(faust.App):
     """``batched_topics``: whose agents get a :class:`Batch` as value of an event. Changelogs are batched for their tables too."""
 
     batched_topics: frozenset[str] = frozenset()
+
+    async def crash(self, reason: BaseException) -> None:
+        """Faust may hang on its way out, and whoever starts the process again must not wait for that."""
+        timer = Timer(CRASH_SECONDS, os._exit, (os.EX_SOFTWARE,))
+        timer.daemon = True
+        timer.start()
+        await super().crash(reason)
 
     def _create_directories(self) -> None:
         """Nothing lies in files: rows are in memory, and their changelogs on the broker."""
