@@ -130,9 +130,10 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_what_follows_is_do
 ) -> None:
     installation.configure()
     installation.say(records)
-    first = worker(installation, tmp_path / "1.log", batch_records="500")
+    all_of_it = installation.lag("events")
+    first = worker(installation, tmp_path / "1.log", batch_records="50")
     with ended(first):
-        while first.process.poll() is None and installation.lag("events") > len(records) // 2:
+        while first.process.poll() is None and installation.lag("events") >= all_of_it:
             time.sleep(0.1)
         began = time.monotonic()
         assert first.stop(15) == 0
