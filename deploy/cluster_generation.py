@@ -12,12 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from deploy.configurations import Configurations
 from deploy.folder import Stopped
 from deploy.generation import Difference, compare
-from deploy.groups import Groups, Offsets
+from deploy.groups import GroupNames, Groups, Offsets
 from deploy.topics import Topics, refuse_differences
 from ingest import topics as declared
 from ingest.broker import BrokerSettings
@@ -28,17 +27,6 @@ END_SECONDS = 20.0
 PATIENCE_SECONDS = 60.0
 
 Seen = Callable[[str], None]
-
-
-class GroupNames(NamedTuple):
-    """Of the stages of one generation."""
-
-    streams: str
-    clickhouse: str
-
-    @classmethod
-    def of(cls, generation: int) -> GroupNames:
-        return cls(f"{declared.PREFIX}-streams-{generation}", f"{declared.PREFIX}-clickhouse-{generation}")
 
 
 class Cluster:

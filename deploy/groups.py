@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import CoordinatorNotAvailableError, KafkaError
 
+from ingest import topics as declared
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
 
 Offsets = Mapping[TopicPartition, int]
 """Of each partition."""
 
 LOOK_SECONDS = 0.5
+
+
+class GroupNames(NamedTuple):
+    """Of the stages of one generation."""
+
+    streams: str
+    clickhouse: str
+
+    @classmethod
+    def of(cls, generation: int) -> GroupNames:
+        return cls(f"{declared.PREFIX}-streams-{generation}", f"{declared.PREFIX}-clickhouse-{generation}")
 
 
 class Groups:

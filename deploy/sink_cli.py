@@ -58,6 +58,7 @@ def clickhouse() -> None:
 
 def run_clickhouse(settings: SinkSettings, broker: BrokerSettings, connected: Callable[[str, int], ClickHouse]) -> None:
     """Until SIGTERM."""
+    from deploy.groups import GroupNames
     from deploy.topics import refuse_differences
     from sinks.clickhouse_sink import ClickHouseSink, Topics
     from sinks.consumer import Follower, Member
@@ -69,7 +70,7 @@ def run_clickhouse(settings: SinkSettings, broker: BrokerSettings, connected: Ca
     refuse_differences(broker, generation)
     exporter, gathering = Exporter(), Gathering(settings.batch_records, settings.batch_seconds)
     topics = Topics(name("facts", generation), name("indicators", generation), name("events"), name("config"))
-    group = f"{declared.PREFIX}-clickhouse-{generation}"
+    group = GroupNames.of(generation).clickhouse
     with ExitStack() as ends:
 
         def opened() -> Store:

@@ -8,10 +8,10 @@ from threading import Event, Thread
 from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 
 from deploy.ahead import collect_rarely
+from deploy.groups import GroupNames
 from deploy.health import HealthServer, Lag, Moving
 from deploy.stage import log_to_stderr
 from deploy.topics import refuse_differences
-from ingest import topics as declared
 from ingest.broker import broker_settings
 from ingest.environment import read
 from ingest.topics import name
@@ -62,12 +62,7 @@ def worker_of(settings: Settings) -> Worker:
         departments_state=name("departments", generation),
         **{topic: name(topic, generation) for topic in ("events", "config", "facts", "indicators", "rejected")},
     )
-    return Worker(settings, topics, group_of(generation), broker.aiokafka)
-
-
-def group_of(generation: int) -> str:
-    """The workers of one installation and generation."""
-    return f"{declared.PREFIX}-streams-{generation}"
+    return Worker(settings, topics, GroupNames.of(generation).streams, broker.aiokafka)
 
 
 class Watch:

@@ -305,10 +305,7 @@ class Streams:
 
     def figures(self) -> Figures:
         """From any thread."""
-        consumer, recovery = (
-            self.app._consumer,
-            self.app.tables.recovery,
-        )  # not made from here, where it is not there yet
+        recovery, consumer = self.app.tables.recovery, self.app._consumer  # which is not made from here
         committed = dict(consumer._committed_offset) if consumer is not None else {}
         recovering = recovery.active_remaining_total() if recovery.in_recovery and consumer is not None else 0
         marks: dict[str, int] = {}

@@ -18,13 +18,12 @@ from typing import Self
 
 from histories import facts_in, keep, live
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
-from kafka.errors import CoordinatorNotAvailableError
 
 from deploy import config_files
 from deploy.ahead import Prepared
 from deploy.configurations import Configurations
 from deploy.demo import EXAMPLE
+from deploy.groups import Groups
 from deploy.kafka.broker import Broker
 from deploy.topics import Topics
 from ingest import event as e
@@ -112,20 +111,10 @@ class Installation:
 
     def reached(self, *topics: str, stage: str = "streams") -> list[tuple[int, int]]:
         """Of each partition of these topics: up to where the stage has committed, and where it ends."""
-        admin = KafkaAdminClient(**self.settings.client)
-        consumer = KafkaConsumer(**self.settings.client)
-        try:
-            try:
-                (committed,) = admin.list_group_offsets(f"{self.prefix}-{stage}-{self.generation}").values()
-            except CoordinatorNotAvailableError:  # nobody has ever been in any group
-                committed = {}
-            names = [declared.name(topic, self.generation) for topic in topics]
-            there = [TopicPartition(name, p) for name in names for p in range(self.partitions)]
-            ends = consumer.end_offsets(there)
-            return [(committed[p].offset if p in committed else 0, ends[p]) for p in there]
-        finally:
-            consumer.close()
-            admin.close()
+        with Groups(self.settings) as groups:
+            committed = groups.committed(f"{self.prefix}-{stage}-{self.generation}")
+            ends = [end for topic in topics for end in groups.ends(declared.name(topic, self.generation)).items()]
+            return [(committed.get(partition, 0), end) for partition, end in ends]
 
     def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until the workers have done everything."""
