@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.fact import Outcome
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
-from streams.rolling import GOES_ON, Determined, Group, Series
+from streams.rolling import Group, Series
 from streams.statistics import Survival, wilson
+from streams.window import Window
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
@@ -30,23 +31,17 @@ CATALOGUE: Mapping[str, tuple[Indicator, ...]] = {
 }
 
 
-class Window:
-    """What a group says within one window. A fact that was missed and still runs is in both, and has one duration."""
+class Said:
+    """What a group says over one window: what is ``inside`` it, and for how long the others run. A fact that was missed and still
+    runs is in both, and has one duration.
+    """
 
-    def __init__(self, inside: Sequence[Determined], running: Sequence[int]) -> None:
+    def __init__(self, inside: Window, running: Sequence[int]) -> None:
         self.inside, self.running = inside, running
-
-    def count(self, outcome: str) -> int:
-        return sum(f.outcome == outcome for f in self.inside)
-
-    @cached_property
-    def ended(self) -> list[int]:
-        """Business time, ascending."""
-        return sorted(f.business_us for f in self.inside if f.business_us != GOES_ON)
 
     @cached_property
     def survival(self) -> Survival:
-        return Survival(self.ended, self.running)
+        return Survival(self.inside.ended, self.running)
 
 
 class Aggregator:
@@ -70,8 +65,8 @@ class Aggregator:
         running = group.worked(until, self.config.calendar)
         found = [("", i, _number(len(running))) for i in indicators if i.aggregation is Aggregation.running]
         for name, length in WINDOWS.items():
-            window = Window(group.between(floor - length, until), running)
-            found += [(name, i, _OVER[i.aggregation](i, window)) for i in indicators if i.aggregation in _OVER]
+            said = Said(group.window(name, floor - length, until), running)
+            found += [(name, i, _OVER[i.aggregation](i, said)) for i in indicators if i.aggregation in _OVER]
         for name, indicator, what in found:
             yield IndicatorValue(
                 indicator=indicator.name,
@@ -102,22 +97,22 @@ def _ratio(hits: int, n: int) -> _Found:
     return _Found(hits / n, n, *wilson(hits, n)) if n else _Found(None, 0)
 
 
-def _attainment(_: Indicator, window: Window) -> _Found:
-    met = window.count(Outcome.met)
-    return _ratio(met, met + window.count(Outcome.missed))
+def _attainment(_: Indicator, said: Said) -> _Found:
+    met = said.inside.count(Outcome.met)
+    return _ratio(met, met + said.inside.count(Outcome.missed))
 
 
-def _share(indicator: Indicator, window: Window) -> _Found:
-    return _ratio(window.count(indicator.outcome), len(window.inside))
+def _share(indicator: Indicator, said: Said) -> _Found:
+    return _ratio(said.inside.count(indicator.outcome), said.inside.n)
 
 
-def _percentile(share: float, window: Window) -> _Found:
-    found = window.survival.percentile(share)
+def _percentile(share: float, said: Said) -> _Found:
+    found = said.survival.percentile(share)
     if found is None:
         return _Found(None, 0)
     return _Found(
         value=found.value / SECOND_US,
-        n=window.survival.n,
+        n=said.survival.n,
         low=None if found.low is None else found.low / SECOND_US,
         high=None if found.high is None else found.high / SECOND_US,
         beyond=found.beyond,
@@ -128,17 +123,17 @@ def _number(n: int) -> _Found:
     return _Found(float(n), n)
 
 
-def _total(_: Indicator, window: Window) -> _Found:
-    n = len(window.ended) + len(window.running)
-    return _Found((sum(window.ended) + sum(window.running)) / SECOND_US, n)
+def _total(_: Indicator, said: Said) -> _Found:
+    n = len(said.inside.ended) + len(said.running)
+    return _Found((said.inside.total_us + sum(said.running)) / SECOND_US, n)
 
 
-_OVER: Mapping[Aggregation, Callable[[Indicator, Window], _Found]] = {
+_OVER: Mapping[Aggregation, Callable[[Indicator, Said], _Found]] = {
     Aggregation.attainment: _attainment,
     Aggregation.share: _share,
-    Aggregation.p50: lambda _, window: _percentile(0.5, window),
-    Aggregation.p90: lambda _, window: _percentile(0.9, window),
-    Aggregation.count: lambda _, window: _number(len(window.inside)),
-    Aggregation.cases: lambda _, window: _number(len({f.case for f in window.inside})),
+    Aggregation.p50: lambda _, said: _percentile(0.5, said),
+    Aggregation.p90: lambda _, said: _percentile(0.9, said),
+    Aggregation.count: lambda _, said: _number(said.inside.n),
+    Aggregation.cases: lambda _, said: _number(said.inside.cases),
     Aggregation.total: _total,
 }

@@ -5,12 +5,13 @@ It is derived from the state, and only what has changed since it was last asked 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.fact import DONE, MET, MISSED, Facts, Outcome
+from streams.fact import DONE, MET, MISSED, Facts
 from streams.indicators import INDICATORS, Aggregation
+from streams.window import GOES_ON, Determined, Window
 
 if TYPE_CHECKING:
     from streams.hours import Calendar
@@ -18,18 +19,8 @@ if TYPE_CHECKING:
 PAIRS = frozenset(i.measure for i in INDICATORS if i.pairs)
 MEASURED = frozenset(i.measure for i in INDICATORS)
 BY_CASE = frozenset(i.measure for i in INDICATORS if i.aggregation is Aggregation.cases)
-GOES_ON = -1
 
 OfCalendar = Callable[[str], "Calendar"]
-
-
-class Determined(NamedTuple):
-    """``business_us``: :data:`GOES_ON` of what was missed and still runs. ``case`` only where cases are counted."""
-
-    counts_at: int
-    business_us: int
-    outcome: Outcome
-    case: str
 
 
 class Running(NamedTuple):
@@ -52,19 +43,23 @@ class Entry(NamedTuple):
 class Group:
     """The facts of a department, or of one pair, at one level."""
 
-    __slots__ = ("determined", "running")
+    __slots__ = ("determined", "running", "windows")
 
     def __init__(self) -> None:
         self.determined: list[Determined] = []
         self.running: dict[str, list[Running]] = {}
+        self.windows: dict[str, Window] = {}
 
     def __bool__(self) -> bool:
         return bool(self.determined) or any(self.running.values())
 
-    def between(self, since: int, until: int) -> list[Determined]:
-        """Those that count in (since, until]."""
-        facts = self.determined
-        return facts[bisect_right(facts, since, key=_counts_at) : bisect_right(facts, until, key=_counts_at)]
+    def window(self, name: str, since: int, until: int) -> Window:
+        """What counts in (since, until]. It costs little when the last of that ``name`` was not far from it."""
+        window = self.windows.get(name)
+        if window is None:
+            window = self.windows[name] = Window()
+        window.move(self.determined, since, until)
+        return window
 
     def worked(self, at: int, calendar: OfCalendar) -> list[int]:
         """How long what runs has worked by ``at``, ascending."""
@@ -78,6 +73,8 @@ class Group:
     def put(self, entry: Entry) -> None:
         if entry.determined is not None:
             insort(self.determined, entry.determined)
+            for window in self.windows.values():
+                window.put(entry.determined)
         if entry.running is not None:
             insort(self.running.setdefault(entry.calendar, []), entry.running)
 
@@ -97,6 +94,8 @@ class Group:
         """What was put: of equal ones any."""
         if entry.determined is not None:
             del self.determined[bisect_left(self.determined, entry.determined)]
+            for window in self.windows.values():
+                window.take(entry.determined)
         if entry.running is not None:
             running = self.running[entry.calendar]
             del running[bisect_left(running, entry.running)]
@@ -167,7 +166,3 @@ def _series(facts: Facts) -> Iterable[Series]:
         yield Series(facts.measure, department, level, "")
         if paired and counterpart not in ("", department):
             yield Series(facts.measure, department, level, counterpart)
-
-
-def _counts_at(fact: Determined) -> int:
-    return fact.counts_at

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
@@ -29,33 +28,63 @@ class Percentile(NamedTuple):
     beyond: bool
 
 
+class Step(NamedTuple):
+    """After a duration: the share that lasts longer, and Greenwood's sum for its variance."""
+
+    survival: float
+    greenwood: float
+
+    def band(self) -> tuple[float, float]:
+        """95 % around it, by the log-log transform; not where nobody is left."""
+        hazard = -log(self.survival)
+        width = exp(Z * sqrt(self.greenwood) / hazard)
+        return exp(-hazard * width), exp(-hazard / width)
+
+
 class Survival:
     """The Kaplan-Meier curve of durations that ``ended`` and others that were ``censored``: those went on longer than that.
     Both ascend.
 
-    Each list has one entry per distinct ``ended``: the share that lasts longer, and Greenwood's sum for its variance.
+    Where none is censored between two that ended, only those at risk get fewer, one by one: the curve is what it was at the
+    beginning of such a stretch, by the share that is left of those who were at risk there. So it is known at the ends of
+    stretches (``_ends``: in ``ended``), and computed between them where somebody asks.
     """
 
-    __slots__ = ("durations", "greenwood", "largest", "n", "survival")
+    __slots__ = ("_at_risk", "_ends", "_greenwood", "_left", "_survival", "ended", "largest", "n")
 
     def __init__(self, ended: Sequence[int], censored: Sequence[int]) -> None:
-        self.n = len(ended) + len(censored)
+        self.ended, self.n = ended, len(ended) + len(censored)
         self.largest = max((*ended[-1:], *censored[-1:]), default=0)
-        self.durations: list[int] = []
-        self.survival: list[float] = []
-        self.greenwood: list[float] = []
-        survival, variance = 1.0, 0.0
-        at_risk, gone = self.n, 0
-        for duration, deaths in Counter(ended).items():
-            before, gone = gone, bisect_left(censored, duration, gone)  # censored at that duration: was at risk there
-            at_risk -= gone - before
-            left = at_risk - deaths
+        self._ends: list[int] = []
+        self._at_risk: list[int] = []
+        self._survival: list[float] = []
+        self._greenwood: list[float] = []
+        self._left: list[int] = []
+        """Who would be, with all of ``ended`` still to come."""
+        n, everybody, of_censored = self.n, len(ended), len(censored)
+        first, gone, survival, greenwood = 0, 0, 1.0, 0.0
+        while first < everybody:
+            gone = bisect_left(censored, ended[first], gone)  # who is censored at that duration was at risk there
+            end = bisect_right(ended, censored[gone], first) if gone < of_censored else everybody
+            at_risk, left = n - gone - first, n - gone - end
+            self._ends.append(end)
+            self._at_risk.append(at_risk)
+            self._survival.append(survival)
+            self._greenwood.append(greenwood)
+            self._left.append(n - gone)
             survival *= left / at_risk
-            variance += deaths / (at_risk * left) if left else inf
-            at_risk = left
-            self.durations.append(duration)
-            self.survival.append(survival)
-            self.greenwood.append(variance)
+            greenwood += 1 / left - 1 / at_risk if left else inf
+            first = end
+
+    def step(self, i: int) -> Step:
+        """After the duration ``ended[i]``."""
+        end = bisect_right(self.ended, self.ended[i], i)
+        stretch = bisect_left(self._ends, end)
+        left, at_risk = self._left[stretch] - end, self._at_risk[stretch]
+        return Step(
+            self._survival[stretch] * (left / at_risk),
+            self._greenwood[stretch] + (1 / left - 1 / at_risk if left else inf),
+        )
 
     def percentile(self, share: float) -> Percentile | None:
         """inf {d: S(d) <= 1 - share}; None without durations.
@@ -67,20 +96,23 @@ class Survival:
         if not self.n:
             return None
         target = 1 - share + ROUNDING
-        durations, steps = self.durations, range(len(self.durations))
-        bounded = len(steps) - (self.greenwood[-1:] == [inf])
-        at = bisect_left(steps, True, key=lambda i: self.survival[i] <= target)
+        ended, steps = self.ended, range(len(self.ended))
+        nobody_left = bool(steps) and self.step(len(steps) - 1).survival == 0
+        bounded = bisect_left(ended, ended[-1]) if nobody_left else len(steps)
+        at = bisect_left(steps, True, key=lambda i: self.step(i).survival <= target)
         end = min(at + 1, bounded)
-        low = bisect_left(steps, True, hi=end, key=lambda i: self._band(i)[0] <= target)
+        low = bisect_left(steps, True, hi=end, key=lambda i: self.step(i).band()[0] <= target)
         return Percentile(
-            value=durations[at] if at < len(steps) else self.largest,
-            low=durations[low] if low < end else None,
-            high=next((durations[i] for i in steps[at:bounded] if self._band(i)[1] <= target), None),
+            value=ended[at] if at < len(steps) else self.largest,
+            low=ended[low] if low < end else None,
+            high=self._high(target, at, bounded),
             beyond=at == len(steps),
         )
 
-    def _band(self, i: int) -> tuple[float, float]:
-        """The 95 % band of the curve after its step ``i``, unless nobody is left there."""
-        hazard = -log(self.survival[i])
-        width = exp(Z * sqrt(self.greenwood[i]) / hazard)
-        return exp(-hazard * width), exp(-hazard / width)
+    def _high(self, target: float, at: int, end: int) -> int | None:
+        """The upper side of the band may rise again, where few are left."""
+        while at < end:
+            if self.step(at).band()[1] <= target:
+                return self.ended[at]
+            at = bisect_right(self.ended, self.ended[at], at)
+        return None

@@ -98,8 +98,9 @@ def test_what_is_certain_of_nobody_is_not_bounded() -> None:
 def test_the_curve_and_its_errors_are_those_of_the_book() -> None:
     survival = Survival(COLLETT_ENDED, COLLETT_CENSORED)
     assert survival.n == 18
-    assert survival.survival == pytest.approx(COLLETT_CURVE, abs=5e-5)
-    errors = [s * sqrt(g) for s, g in zip(survival.survival, survival.greenwood, strict=True)]
+    steps = [survival.step(i) for i in range(len(COLLETT_ENDED))]
+    assert [step.survival for step in steps] == pytest.approx(COLLETT_CURVE, abs=5e-5)
+    errors = [step.survival * sqrt(step.greenwood) for step in steps]
     assert errors == pytest.approx(COLLETT_ERRORS, abs=1e-4)
 
 
