@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from threading import Thread
 import msgspec
 from msgspec import Struct
 
+from deploy.memory import collect_rarely
 from ingest import event as e
 from ingest.connector import Rejected
 
@@ -66,11 +66,6 @@ def reader() -> Iterator[Callable[[Source], Iterator[Prepared]]]:
 
 class _Unheard(Exception):
     """Nobody listens any more."""
-
-
-def collect_rarely() -> None:
-    """Of millions of records hardly anything is in a cycle, and looking for cycles takes some percent of the time."""
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _read(pipe: Connection) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
-from deploy.ahead import collect_rarely
 from deploy.command import Command, data_option, on_kafka_option, refuse_folder
 from deploy.embedded import Embedded, open_store
 from deploy.folder import Outdated, Stopped, log_of, newest, openable, opened
 from deploy.generation import Difference, compare, told
 from deploy.history import PUBLISHED
 from deploy.intake import bring_up_to_date, progress
+from deploy.memory import collect_rarely
 
 
 @click.command(cls=Command, short_help="Measure everything anew, and compare.")

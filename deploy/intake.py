@@ -10,9 +10,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.ahead import Prepared, collect_rarely
+from deploy.ahead import Prepared
 from deploy.embedded import Embedded
 from deploy.history import PUBLISHED, publish_history
+from deploy.memory import collect_rarely
 from streams.indicators import IndicatorValue
 
 DAY_SECONDS = 86_400

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import click
 
-from deploy.ahead import Prepared, collect_rarely
+from deploy.ahead import Prepared
 from deploy.configurations import Configurations
 from deploy.intake import DAY_SECONDS, progress
+from deploy.memory import collect_rarely
 from deploy.settled import Settled
 from deploy.topics import Topics
 from ingest import topics as declared

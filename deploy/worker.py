@@ -7,9 +7,9 @@ import os
 from threading import Event, Thread
 from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 
-from deploy.ahead import collect_rarely
 from deploy.groups import GroupNames
 from deploy.health import HealthServer, Lag, Moving
+from deploy.memory import collect_rarely, keep_freed
 from deploy.stage import log_to_stderr
 from deploy.topics import refuse_differences
 from ingest.broker import broker_settings
@@ -28,6 +28,7 @@ STUCK_EXIT = 70
 
 def run() -> None:
     """Until SIGTERM. Raises ``BadSettings``, ``BrokerUnavailable``, ``TopicsDiffer``, and SystemExit."""
+    keep_freed()
     log_to_stderr()
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a large batch makes its timers late, as it should
     settings = read(Settings, ENVIRONMENT, os.environ)

@@ -21,6 +21,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 TYPE_PREFIX = "crossdesk."
 MAX_RECORD_BYTES = 1 << 20
+"""Of what comes from outside."""
+LARGEST_RECORD_BYTES = 16 * MAX_RECORD_BYTES
+"""What a case of thousands of events says to another, or is folded anew from."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAMESPACE = uuid.UUID("6f9c3a52-6a0b-5d7e-9a43-0c8a5f2c1d10")
 

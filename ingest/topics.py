@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ingest.event import MAX_RECORD_BYTES
+from ingest.event import LARGEST_RECORD_BYTES
 
 DAY_MS = 86_400_000
 MONTH_MS = 2_629_800_000
@@ -56,11 +56,8 @@ _TOPICS = (
     Topic("rejected", "case, where it is known", FOR_EVER),
 )
 _DECLARED = {topic.name: topic for topic in _TOPICS}
-LARGEST_BYTES = 16 * MAX_RECORD_BYTES
-OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(LARGEST_BYTES)}
-"""Retention counts from when a record came: an event dated last year must not be deleted before it was read. What comes from
-outside is at most ``MAX_RECORD_BYTES``; what a case of thousands of events says to another, or is folded anew from, is larger.
-"""
+OF_ALL = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(LARGEST_RECORD_BYTES)}
+"""Retention counts from when a record came: an event dated last year must not be deleted before it was read."""
 
 
 def name(topic: str, generation: int = 1) -> str:

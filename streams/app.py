@@ -34,7 +34,6 @@ from streams.transport import Batch, BatchedApp, Record, Sent, raw_topic, send_a
 
 log = logging.getLogger("crossdesk.streams")
 
-RECORD_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 1_000_000
 GENERATION = "generation"
 ASK_SECONDS = 2.0
@@ -360,7 +359,7 @@ def new_app(worker: Worker) -> BatchedApp:
         producer_acks=-1,
         producer_linger_ms=0,
         producer_max_batch_size=BATCH_BYTES,
-        producer_max_request_size=RECORD_BYTES,
+        producer_max_request_size=e.LARGEST_RECORD_BYTES,
         stream_wait_empty=True,
         stream_recovery_delay=0,
         stream_buffer_maxsize=8,

@@ -96,17 +96,18 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         to it: while this worker was paused, its partitions were another's, and came back.
         """
         offsets = self.app.tables.recovery.active_offsets
-        kept = [tp for tp in assigned - newly_assigned if tp.topic == self.topic]
+        assigned, revoked, new = (
+            {tp for tp in some if tp.topic == self.topic} for some in (assigned, revoked, newly_assigned)
+        )
+        kept = assigned - new
         ends = await self.app.consumer.highwaters(*kept) if kept else {}
         foreign = {tp for tp in kept if offsets.get(tp) is None or offsets[tp] + 1 != ends[tp]}
         for tp in revoked:
-            if tp.topic == self.topic:
-                self.forget(tp.partition)
-        for tp in newly_assigned | foreign:
-            if tp.topic == self.topic:
-                self.forget(tp.partition)
-                self.versions[tp.partition] = Versions()
-                offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
+            self.forget(tp.partition)
+        for tp in new | foreign:
+            self.forget(tp.partition)
+            self.versions[tp.partition] = Versions()
+            offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
 
     def forget(self, partition: int) -> None:
         self.rows.pop(partition, None)

@@ -149,6 +149,9 @@ class Departments:
         self._note(key, known)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
+    def _now(self, key: bytes) -> bytes | None:
+        return self.changes[key] if key in self.changes else self.state.get(key)
+
     def _note(self, key: bytes, known: bytes | None) -> None:
         """What windows have of it will have to be taken away."""
         if self.rolling is not None:
@@ -253,15 +256,15 @@ class Departments:
 
     def _rolled(self, config: Configuration) -> Rolling:
         """Under this configuration, and with all that has changed."""
-        rolling, state, changes = self.rolling, self.state, self.changes
+        rolling = self.rolling
         if rolling is None or rolling.version != config.version:
             rolling = self.rolling = Rolling(config.version, config.calendar)
             keys = (key for shelf in self.shelves.values() for key in shelf)
-            kept = (changes[key] if key in changes else state.get(key) for key in keys)
+            kept = map(self._now, keys)
             rolling.load(_facts(raw) for raw in kept if raw)
             self.changed = {}
         for key, old in self.changed.items():
-            new = changes[key] if key in changes else state.get(key)
+            new = self._now(key)
             if new is not old:
                 rolling.replace(_facts(old) if old else None, _facts(new) if new else None)
         self.changed = {}

@@ -9,9 +9,9 @@ import sys
 
 from bench.peers.task import Clock, asked
 
-from deploy.ahead import collect_rarely
 from deploy.configurations import Configurations
 from deploy.demo import Demo
+from deploy.memory import collect_rarely, keep_freed
 from deploy.topics import Topics
 from ingest import topics as declared
 from ingest.broker import broker_settings
@@ -23,6 +23,7 @@ from streams.transport import Batch
 
 
 def main() -> None:
+    keep_freed()
     task = asked()
     clock = Clock(task)
     settings = broker_settings({"CROSSDESK_KAFKA_BOOTSTRAP_SERVERS": task.broker})

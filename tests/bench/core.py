@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.load import Load
 
-from deploy.ahead import collect_rarely
+from deploy.memory import collect_rarely
 from ingest import event as e
 from streams.cases import Cases
 from streams.configuration import Configuration

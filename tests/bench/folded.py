@@ -9,8 +9,8 @@ from bench.load import Load
 from sinks_on_kafka import Said
 
 from deploy import config_files
-from deploy.ahead import collect_rarely
 from deploy.demo import EXAMPLE
+from deploy.memory import collect_rarely
 from streams.app import partition_of
 from streams.cases import Cases
 from streams.effects import carry_out

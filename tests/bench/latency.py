@@ -21,7 +21,8 @@ from bench.waiting import ready, wait_until
 from on_kafka import Installation, Process, ended, worker
 from sinks_on_kafka import sink
 
-from deploy.ahead import Prepared, collect_rarely
+from deploy.ahead import Prepared
+from deploy.memory import collect_rarely
 from ingest.publish import Publisher
 
 RATE = 1_000

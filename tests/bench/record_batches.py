@@ -10,7 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from ingest.broker import BrokerSettings
-from streams.app import BATCH_BYTES, RECORD_BYTES
+from ingest.event import LARGEST_RECORD_BYTES
+from streams.app import BATCH_BYTES
 from streams.changelog import acknowledged
 from streams.transport import Record, send_all
 
@@ -22,7 +23,7 @@ def fill(broker: BrokerSettings, topic: str, records: Mapping[int, Iterable[Reco
 
 async def _fill(client: Mapping[str, Any], topic: str, records: Mapping[int, Iterable[Record]]) -> None:
     producer = AIOKafkaProducer(
-        **client, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=RECORD_BYTES
+        **client, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=LARGEST_RECORD_BYTES
     )
     worker = SimpleNamespace(producer=SimpleNamespace(_ensure_producer=lambda: producer))
     await producer.start()
