@@ -54,7 +54,8 @@ def main() -> None:
             last |= clock.reaches(record.offset, event=record.key is not None)
         done = await take(batch)
         if last:
-            await running.app.consumer.commit()
+            for _ in range(2):  # who asks while another commit is under way gets that one, from before this batch
+                await running.app.consumer.commit()
             clock.answer()
             sys.stdout.flush()
             os._exit(0)
