@@ -9,6 +9,7 @@ is the same event when a first row that could not be read comes mended, or when 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -67,9 +68,11 @@ ORDINALS = {
 }
 """Also the order of the events of one row: who takes a case and solves it in one row did so in this order. Only add."""
 
-_ORDINAL_OF = {EVENTS[name]: ordinal for name, ordinal in ORDINALS.items()}
-_PER_ORDER, _PER_ROW = 1 << 16, 1 << 5
-_LAST_TIE = _PER_ORDER // _PER_ROW - 1
+ORDINAL_OF: Mapping[type[CaseEvent], int] = {EVENTS[name]: ordinal for name, ordinal in ORDINALS.items()}
+PER_CHANGE = 1 << 5
+"""So many numbers are between two changes: each kind of event has its ordinal there."""
+_PER_ORDER = 1 << 16
+_LAST_TIE = _PER_ORDER // PER_CHANGE - 1
 _DONE = (Means.solved, Means.closed)
 _BY_ITS_KIND = {
     Created: Actor.requester,
@@ -90,6 +93,28 @@ class State(Struct, frozen=True):
 
 
 OPEN = State(Means.open)
+
+Meant = tuple[type[CaseEvent], Payload | None]
+
+
+def turn(before: State, after: State, actor: Actor) -> Iterator[Meant]:
+    """What it means that a case goes from one state to another."""
+    if before == after or (before.means is Means.closed and after.means is Means.solved):
+        return
+    if before.means is Means.paused:
+        yield Resumed, None
+    if after.means in _DONE:
+        if before.means not in _DONE:
+            yield Solved, None
+        if after.means is Means.closed:
+            yield Closed, None
+        return
+    if before.means in _DONE:
+        yield Reopened, None
+    if after.pause is not None:
+        if after.asks and actor is not Actor.requester:
+            yield AskedRequester, None
+        yield Paused, after.pause
 
 
 class Row(Struct, gc=False, kw_only=True):
@@ -173,7 +198,7 @@ class Case:
         actor: Actor | None = None,
         who: str | None = None,
     ) -> None:
-        ordinal = _ORDINAL_OF[kind]
+        ordinal = ORDINAL_OF[kind]
         fields = {} if data is None else {"data": data}
         self._made.append(
             kind(
@@ -195,7 +220,7 @@ class Case:
         last = self._last
         tied = last is not None and last.time == row.time and last.order[:1] == row.order[:1]
         self._tie = min(self._tie + 1, _LAST_TIE) if tied else 0
-        self._sequence = order * _PER_ORDER + self._tie * _PER_ROW
+        self._sequence = order * _PER_ORDER + self._tie * PER_CHANGE
 
     def _create(self, row: Row, asked: datetime) -> None:
         if self._created_by_row:
@@ -255,23 +280,12 @@ class Case:
         if before.means is Means.closed and state.means is Means.solved:
             return
         self._state = state
-        if before.means is Means.paused:
-            self._make(Resumed, row)
-        if state.means in _DONE:
-            if before.means not in _DONE:
-                self._make(Solved, row)
-            if state.means is Means.closed:
+        for kind, data in turn(before, state, row.actor):
+            if kind is Closed:
                 self._close(row, before)
-            return
-        if before.means in _DONE:
-            self._make(Reopened, row)
-        if state.pause is not None:
-            if state.asks and row.actor is not Actor.requester:
-                self._make(AskedRequester, row)
-            self._make(Paused, row, state.pause)
-        elif (
-            state.means is Means.working and not self._claimed and row.actor is Actor.provider_human and not for_others
-        ):
+            else:
+                self._make(kind, row, data)
+        if state.means is Means.working and not self._claimed and row.actor is Actor.provider_human and not for_others:
             self._claimed = True
             self._make(Claimed, row)
 

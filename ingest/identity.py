@@ -50,13 +50,45 @@ class Identity:
     def __repr__(self) -> str:
         return f"Identity(key_id={self.key_id!r})"  # never the key
 
+    def alias(self, native: str, source: str) -> str:
+        """The organisation's identifier, where the table has one."""
+        return self._aliases.get(_normal(f"{source}/{native}")) or self._aliases.get(_normal(native)) or ""
+
     def pseudonym(self, native: str, source: str) -> str:
         """The pseudonym of the person whom ``source`` calls ``native``; empty stays empty."""
         person = _normal(native)
         if not person:
             return ""
-        known = self._aliases.get(_normal(f"{source}/{native}")) or self._aliases.get(person) or person
-        return f"{self.key_id}:{hmac.digest(self._key, known.encode(), 'sha256').hex()[:HEX_DIGITS]}"
+        known = self.alias(native, source) or person
+        return self._hidden(known)
+
+    def in_wave(self, pseudonym: str, wave: str) -> str:
+        """Another pseudonym, good for one wave of answers: two waves of a person cannot be put together."""
+        return self._hidden(f"{wave}\x1f{pseudonym}")
+
+    def _hidden(self, text: str) -> str:
+        return f"{self.key_id}:{hmac.digest(self._key, text.encode(), 'sha256').hex()[:HEX_DIGITS]}"
+
+
+class People:
+    """The persons of one source. ``known`` and ``unknown`` count who was told by the organisation's own identifier, and who only by
+    the source's: the latter is another pseudonym in every source.
+    """
+
+    def __init__(self, identity: Identity, source: str) -> None:
+        self.identity, self.source = identity, source
+        self.known = self.unknown = 0
+
+    def person(self, native: str, own: str = "") -> str:
+        """The pseudonym of whom the source calls ``native``; ``own``: work e-mail or HR number, where the source shows it."""
+        if not native and not own:
+            return ""
+        alias = self.identity.alias(native, self.source)
+        if alias or own:
+            self.known += 1
+        else:
+            self.unknown += 1
+        return self.identity.pseudonym(alias or own or native, self.source)
 
 
 def _normal(identifier: str) -> str:

@@ -6,7 +6,7 @@ A row is the values of `Translator.columns`, as text: from a CSV file, a line of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -154,26 +154,8 @@ class Translator:
 
     def _state(self, states: m.States) -> Callable[[Values], State | None]:
         text = self._text(states.column)
-        known: dict[str, State | None] = {"": None}
-        same: dict[State, State] = {OPEN: OPEN}
-        for name, meaning in states.values.items():
-            if meaning.means is Means.ignore:
-                known[name] = None
-                continue
-            state = State(meaning.means)
-            if meaning.paused is not None:
-                pause = PausedData(owner=meaning.paused.owner, reason=meaning.paused.reason)
-                state = State(meaning.means, pause, meaning.paused.asks)
-            known[name] = same.setdefault(state, state)
-
-        def read(values: Values) -> State | None:
-            name = text(values)
-            try:
-                return known[name]
-            except KeyError:
-                raise Unreadable(f"unknown state {name!r}: say under 'state' what it means") from None
-
-        return read
+        known = meanings(states.values)
+        return lambda values: state_of(text(values), known)
 
     def _actor(self, acting: m.Acting, bots: Collection[str]) -> Callable[[Values], tuple[Actor, str]]:
         native = self._text(acting.person) if acting.person else lambda _: ""
@@ -253,6 +235,30 @@ class Translator:
         for happening in mapping.events.values.values() if mapping.events else ():
             persons |= {given.column for name, given in happening.fields.items() if name == "requester"}
         return [column for column in self.columns if column not in persons]
+
+
+def meanings(values: Mapping[str, m.Meaning]) -> dict[str, State | None]:
+    """What each state means; None says nothing. The same meaning is the same object."""
+    known: dict[str, State | None] = {"": None}
+    same: dict[State, State] = {OPEN: OPEN}
+    for name, meaning in values.items():
+        if meaning.means is Means.ignore:
+            known[name] = None
+            continue
+        state = State(meaning.means)
+        if meaning.paused is not None:
+            pause = PausedData(owner=meaning.paused.owner, reason=meaning.paused.reason)
+            state = State(meaning.means, pause, meaning.paused.asks)
+        known[name] = same.setdefault(state, state)
+    return known
+
+
+def state_of(name: str, known: Mapping[str, State | None]) -> State | None:
+    """Raises :class:`Unreadable`."""
+    try:
+        return known[name]
+    except KeyError:
+        raise Unreadable(f"unknown state {name!r}: say under 'state' what it means") from None
 
 
 def _whole(text: str, column: str) -> int:

@@ -6,9 +6,24 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Protocol
 
-from ingest.connector import LogConnector
+from ingest.connector import Connector, LogConnector
+from ingest.connectors.bamboohr import BambooHR
+from ingest.connectors.bonusly import Bonusly
+from ingest.connectors.cloudevents import CloudEvents
 from ingest.connectors.event_log import EventLog
+from ingest.connectors.external_scores import ExternalScores
+from ingest.connectors.freshservice.connector import Freshservice
+from ingest.connectors.glpi.connector import Glpi
+from ingest.connectors.hr_file import HrFile
+from ingest.connectors.http_json import HttpJson
+from ingest.connectors.jira_service_management.connector import JiraServiceManagement
+from ingest.connectors.mailbox import Mailbox
+from ingest.connectors.servicenow.connector import ServiceNow
 from ingest.connectors.servicenow_log import ServiceNowLog
+from ingest.connectors.survey_file import SurveyFile
+from ingest.connectors.typeform import Typeform
+from ingest.connectors.zammad.connector import Zammad
+from ingest.connectors.zendesk import Zendesk
 from ingest.identity import Identity
 from ingest.mapping import LogMapping
 
@@ -26,6 +41,25 @@ LOGS: Mapping[str, LogFactory] = {
     "servicenow_log": ServiceNowLog,
 }
 """Sources that are a log in a file, by the name that is used in settings and on the command line."""
+
+CONNECTORS: Mapping[str, type[Connector]] = {
+    "bamboohr": BambooHR,
+    "bonusly": Bonusly,
+    "cloudevents": CloudEvents,
+    "external_scores": ExternalScores,
+    "freshservice": Freshservice,
+    "glpi": Glpi,
+    "hr_file": HrFile,
+    "http_json": HttpJson,
+    "jira_service_management": JiraServiceManagement,
+    "mailbox": Mailbox,
+    "servicenow": ServiceNow,
+    "survey_file": SurveyFile,
+    "typeform": Typeform,
+    "zammad": Zammad,
+    "zendesk": Zendesk,
+}
+"""Sources with an API, webhooks, or both."""
 
 
 def build(

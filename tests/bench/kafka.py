@@ -65,6 +65,7 @@ def workers(classes: Path) -> dict[str, Worker]:
     return {
         "cases_agent": Worker([sys.executable, "-m", "bench.cases_agent"], counts=False),
         "faust_count": Worker([str(PEERS), "-m", "bench.peers.faust_count"], share=0.1),
+        "faust_tuned_count": Worker([str(PEERS), "-m", "bench.peers.faust_tuned_count"], share=0.1),
         "quix_count": Worker([str(PEERS), "-m", "bench.peers.quix_count"]),
         "kafka_streams_count": Worker([*java, "KafkaStreamsCount"]),
         "consumer_decode": Worker([str(PEERS), "-m", "bench.peers.consumer_decode"], times=TIMES, counts=False),

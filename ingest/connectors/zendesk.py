@@ -1,0 +1,374 @@
+"""Zendesk Support: tickets that changed, each with its audits, and satisfaction ratings; webhooks are doorbells.
+
+Read are the cursor of ``/api/v2/incremental/tickets``, ``/tickets/{id}`` and its audits, ``/users/show_many`` and
+``/satisfaction_ratings``, as https://developer.zendesk.com/api-reference/ describes them. What was written is not read, only who
+wrote it, when, and whether the requester sees it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ingest import event as e
+from ingest.change import Change, Message, events
+from ingest.changes import State
+from ingest.connector import (
+    Api,
+    Connector,
+    Document,
+    Doorbell,
+    FromOutside,
+    Hook,
+    Page,
+    Refused,
+    Rejected,
+    Tells,
+    tells,
+)
+from ingest.event import Actor, ClassifiedData, CreatedData, MergedData, NeedByData, Rated, RoutedData, Unreadable
+from ingest.feedback import rated
+from ingest.identity import People
+from ingest.mapping import Meaning
+from ingest.reading import converted, decoded
+from ingest.signatures import base64_of_hmac, recent, signed
+from ingest.times import time_reader
+from ingest.translate import meanings, state_of
+
+LATEST = timedelta(minutes=1)
+"""What changed within it the export leaves out."""
+USERS_AT_ONCE = 100
+PARTS = 8
+"""So many may have acted in one audit, and be told in their order."""
+STATES: Mapping[str, Any] = {
+    "new": "open",
+    "open": "open",
+    "pending": {"paused": {"owner": "requester", "reason": "pending", "asks": True}},
+    "hold": {"paused": {"owner": "third_party", "reason": "on-hold"}},
+    "solved": "solved",
+    "closed": "closed",
+    "deleted": "ignore",
+}
+SCORES = {"good": 1, "bad": 0}
+"""A comment that stands with a score makes it ``good_with_comment``."""
+RULE = "rule"
+MACHINE = -1
+COMMENTS = ("Comment", "VoiceComment")
+PERSONS = (Actor.requester, Actor.provider_human)
+
+Id = int | str
+_time = time_reader(("iso",), UTC)
+
+
+# -- what is read of an answer: nothing else
+class Origin(Struct, frozen=True):
+    ticket_ids: tuple[Id, ...] = ()
+
+
+class Source(Struct, frozen=True, rename={"origin": "from"}):
+    rel: str | None = None
+    origin: Origin = Origin()
+
+
+class Via(Struct, frozen=True):
+    channel: str | None = None
+    source: Source = Source()
+
+
+class Event(Struct, frozen=True):
+    """``value`` is of any type, as the field is."""
+
+    type: str
+    field_name: str | None = None
+    value: Any = None
+    previous_value: Any = None
+    author_id: int | None = None
+    public: bool = False
+    via: Via = Via()
+
+
+class Audit(Struct, frozen=True):
+    id: Annotated[int, Meta(ge=0, lt=1 << 53)]
+    created_at: str
+    author_id: int | None = None
+    via: Via = Via()
+    events: tuple[Event, ...] = ()
+
+
+class Ticket(Struct, frozen=True):
+    id: int
+    status: str
+    updated_at: str
+    requester_id: int | None = None
+    organization_id: int | None = None
+
+
+class User(Struct, frozen=True):
+    role: str | None = None
+    email: str | None = None
+
+
+class Told(Struct, frozen=True):
+    """A ticket, its audits, and the users named in them, by id."""
+
+    ticket: Ticket
+    audits: tuple[Audit, ...] = ()
+    users: dict[str, User] = {}
+
+
+class Rating(Struct, frozen=True):
+    score: str
+    updated_at: str
+    requester_id: int
+    group_id: int | None = None
+
+
+class Detail(Struct, frozen=True):
+    id: Id = ""
+
+
+class Body(Struct, frozen=True):
+    ticket_id: Id = ""
+    detail: Detail = Detail()
+
+
+class Cursor(Struct):
+    """``ratings``: seconds since 1970."""
+
+    tickets: str = ""
+    ratings: int = 0
+
+
+class Who:
+    """The persons of a ticket."""
+
+    def __init__(self, told: Told, people: People, bots: frozenset[str]) -> None:
+        self._told, self._people, self._bots = told, people, bots
+
+    def acts(self, user: int | None) -> Actor:
+        if user is None or user == MACHINE:
+            return Actor.system
+        if str(user) in self._bots:
+            return Actor.provider_bot
+        if user == self._told.ticket.requester_id:
+            return Actor.requester
+        known = self._told.users.get(str(user))
+        if known is None:
+            return Actor.system  # who it was cannot be said: no answer is made of it
+        return Actor.requester if known.role == "end-user" else Actor.provider_human
+
+    def person(self, user: Any) -> str:
+        if user is None:
+            return ""
+        known = self._told.users.get(str(user))
+        return self._people.person(str(user), (known and known.email) or "")
+
+
+class Zendesk(Connector):
+    """``user``: whose token it is (an e-mail address). ``states``: what other statuses mean, or the same in another way.
+    ``service``: the field of a ticket that says what it is about; a custom field by its id.
+    """
+
+    name: ClassVar[str] = "zendesk"
+    signs_time: ClassVar[bool] = True
+    tells: ClassVar[Tells] = tells(
+        "created classified routed claimed replied noted bot_replied asked_requester requester_replied paused resumed need_by "
+        "solved reopened closed merged deleted restored rated"
+    )
+    user: str
+    service: str = "ticket_form_id"
+    states: Mapping[str, Meaning] = {}
+
+    @cached_property
+    def _states(self) -> Mapping[str, State | None]:
+        return meanings({**{name: Meaning.model_validate(given) for name, given in STATES.items()}, **self.states})
+
+    # -- the API
+    def authorization(self, secret: str) -> Mapping[str, str]:
+        return {"authorization": "Basic " + b64encode(f"{self.user}/token:{secret}".encode()).decode()}
+
+    def fetch(self, api: Api, cursor: str, now: datetime) -> Iterator[Page]:
+        at = msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
+        more = True
+        while more:
+            page = api.get(
+                "/api/v2/incremental/tickets/cursor.json",
+                {"cursor": at.tickets} if at.tickets else {"start_time": "0"},
+            )
+            more = not page["end_of_stream"]
+            at.tickets = page["after_cursor"] or at.tickets
+            yield Page(self._documents(api, page["tickets"]), _text_of(at), None, True)
+        since = {"start_time": str(at.ratings), "score": "received"}
+        ratings = list(_pages(api, "/api/v2/satisfaction_ratings.json", since, "satisfaction_ratings"))
+        at.ratings = max([at.ratings, *(int(_time(rating["updated_at"]).timestamp()) for rating in ratings)])
+        yield Page([{"rating": rating} for rating in ratings], _text_of(at), now - LATEST, False)
+
+    def case(self, api: Api, subject: str) -> Sequence[Document]:
+        try:
+            ticket = api.get(f"/api/v2/tickets/{subject}.json")["ticket"]
+        except Refused as refused:
+            if refused.status == 404:
+                return ()
+            raise
+        return self._documents(api, [ticket])
+
+    def _documents(self, api: Api, tickets: Sequence[Document]) -> list[Document]:
+        """Of each ticket its audits, with the users who are named in them."""
+        found = [{"ticket": ticket, "audits": self._audits(api, ticket)} for ticket in tickets]
+        users = self._users(api, sorted({user for one in found for user in _named(one)}))
+        return [{**one, "users": {user: users[user] for user in _named(one) if user in users}} for one in found]
+
+    def _audits(self, api: Api, ticket: Document) -> list[Document]:
+        """None of a deleted ticket: they are gone."""
+        if ticket["status"] == "deleted":
+            return []
+        return list(_pages(api, f"/api/v2/tickets/{ticket['id']}/audits.json", {}, "audits"))
+
+    def _users(self, api: Api, ids: Sequence[str]) -> dict[str, Document]:
+        users: dict[str, Document] = {}
+        for first in range(0, len(ids), USERS_AT_ONCE):
+            some = ",".join(ids[first : first + USERS_AT_ONCE])
+            users |= {str(user["id"]): user for user in api.get("/api/v2/users/show_many.json", {"ids": some})["users"]}
+        return users
+
+    # -- webhooks
+    def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
+        stamp = hook.headers.get("x-zendesk-webhook-signature-timestamp", "")
+        recent(stamp, _time, hook.at)
+        signed(hook.headers.get("x-zendesk-webhook-signature", ""), stamp.encode() + hook.body, secrets, base64_of_hmac)
+
+    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+        """Of an event of a ticket, or of a trigger whose body has a ``ticket_id``."""
+        try:
+            body = decoded(hook.body, Body)
+            subject = body.ticket_id or body.detail.id
+            if not subject:
+                raise Unreadable("names no ticket: neither ticket_id nor detail.id")
+        except Unreadable as error:
+            yield Rejected(source=self.source, reason=error.reason)
+        else:
+            yield Doorbell(str(subject))
+
+    # -- what it means
+    def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
+        if "rating" in document:
+            yield self._rating(converted(document["rating"], Rating), people)
+            return
+        told = converted(document, Told)
+        ticket, who = told.ticket, Who(told, people, self.bots)
+        subject = str(ticket.id)
+        for audit in told.audits:
+            try:
+                for change in self._changes(audit, ticket, who):
+                    yield from events(change, self.source)
+            except Unreadable as error:
+                yield Rejected(source=self.source, reason=error.reason, place=f"audit {audit.id}", subject=subject)
+        if ticket.status == "deleted":
+            native = f"deleted|{ticket.id}|{ticket.updated_at}"
+            gone = ((e.Deleted, None),)
+            yield from events(
+                Change(subject=subject, native=native, time=_time(ticket.updated_at), further=gone), self.source
+            )
+
+    def _changes(self, audit: Audit, ticket: Ticket, who: Who) -> Iterator[Change]:
+        """One for each who acted in it, and of the others that were merged into this one. Raises ``Unreadable``."""
+        at = _time(audit.created_at)
+        acted: dict[tuple[Actor, int | None], list[Event]] = {}
+        for event in audit.events:
+            author = event.author_id or audit.author_id
+            actor = Actor.system if event.via.channel == RULE else who.acts(author)
+            acted.setdefault((actor, author if actor in PERSONS else None), []).append(event)
+        for part, ((actor, author), some) in enumerate(acted.items()):
+            change = Change(
+                subject=str(ticket.id),
+                native=f"{audit.id}|{part}" if part else str(audit.id),
+                time=at,
+                order=audit.id * PARTS + min(part, PARTS - 1),
+                actor=actor,
+                who=who.person(author),
+            )
+            self._read(change, audit, some, ticket, who)
+            yield change
+        for event in audit.events:
+            for merged in event.via.source.origin.ticket_ids if event.via.source.rel == "merge" else ():
+                into = ((e.Merged, MergedData(into=str(ticket.id))),)
+                native = f"{audit.id}|{merged}"
+                yield Change(subject=str(merged), native=native, time=at, order=audit.id * PARTS, further=into)
+
+    def _read(self, change: Change, audit: Audit, some: Sequence[Event], ticket: Ticket, who: Who) -> None:
+        """What one actor did in an audit: a person, or the rules that followed. Raises ``Unreadable``."""
+        values = {event.field_name: event for event in some if event.type in ("Create", "Change")}
+        if any(event.type == "Create" for event in some) and change.actor is not Actor.system:
+            change.created = CreatedData(
+                requester=who.person(ticket.requester_id),
+                requester_group=_text(ticket.organization_id),
+                service=_value(values, self.service),
+                priority=_value(values, "priority"),
+                channel=audit.via.channel or "",
+            )
+        else:
+            service, priority = _value(values, self.service), _value(values, "priority")
+            change.classified = ClassifiedData(service=service, priority=priority)
+        if (status := values.get("status")) is not None:
+            change.before = state_of(_text(status.previous_value), self._states)
+            change.after = state_of(_text(status.value), self._states)
+            if status.previous_value == "deleted":
+                change.further += ((e.Restored, None),)
+        if (group := values.get("group_id")) is not None:
+            change.routed, change.acting = RoutedData(group=_text(group.value)), _text(group.previous_value)
+        if assignee := _value(values, "assignee_id"):
+            change.assignee = who.person(assignee)
+        if due := _value(values, "due_at"):
+            change.further += ((e.NeedBy, NeedByData(due=_time(due))),)
+        for event in some:
+            if event.type in COMMENTS and event.via.source.rel != "merge":
+                change.message = Message.public if event.public else change.message or Message.internal
+
+    def _rating(self, rating: Rating, people: People) -> Rated:
+        """Raises ``Unreadable``."""
+        score = SCORES.get(rating.score.removesuffix("_with_comment"))
+        if score is None:
+            raise Unreadable(f"unknown score {rating.score!r} of a rating")
+        person = people.person(str(rating.requester_id))
+        return rated(people, person, _time(rating.updated_at), about=_text(rating.group_id), score=score, best=1)
+
+
+def _named(told: Document) -> set[str]:
+    """The users of a ticket and its audits."""
+    ids = {told["ticket"].get("requester_id")}
+    for audit in told["audits"]:
+        ids.add(audit.get("author_id"))
+        for event in audit.get("events", ()):
+            ids.add(event.get("author_id"))
+            if event.get("field_name") == "assignee_id":
+                ids.add(event.get("value"))
+    return {str(user) for user in ids if user not in (None, "", MACHINE)}
+
+
+def _pages(api: Api, path: str, query: Mapping[str, str], key: str) -> Iterator[Document]:
+    """All that a list of the API has, page by page."""
+    query = {**query, "page[size]": "100"}
+    while True:
+        page = api.get(path, query)
+        yield from page[key]
+        if not page.get("meta", {}).get("has_more"):
+            return
+        query["page[after]"] = page["meta"]["after_cursor"]
+
+
+def _value(values: Mapping[str | None, Event], field: str) -> str:
+    return _text(values[field].value) if field in values else ""
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, int | str) else ""
+
+
+def _text_of(cursor: Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()
