@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Any, Self
 
 from kafka import KafkaProducer
@@ -16,6 +17,7 @@ OUTSTANDING = 50_000
 LINGER_MS = 20
 BATCH_BYTES = 256 * 1024
 WAIT_SECONDS = 120.0
+CLOSE_SECONDS = 1.0
 
 
 class Publisher:
@@ -80,7 +82,14 @@ class Publisher:
 
     def close(self) -> None:
         """What is not acknowledged by now is not waited for."""
-        self._producer.close(timeout=1)
+        try:
+            self._producer.close(timeout=CLOSE_SECONDS)
+        except KafkaError:  # it waits for that all the same, then raises, and is not closed
+            sender = self._producer._sender
+            sender.force_close()
+            sender.join(CLOSE_SECONDS)
+            with suppress(KafkaError):
+                self._producer.close(timeout=CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

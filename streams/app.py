@@ -100,14 +100,16 @@ class Stage(Generic[Key]):
         def given_up() -> bool:
             return batch.stale or app.should_stop or app.rebalancing
 
-        if self.known.complete.is_set() and not self.known:
-            log.warning("%s: waiting for a configuration; `crossdesk apply FOLDER --kafka` says one", batch.tp.topic)
-        if not await self.known.hold(ANY, given_up):
-            return False
-        for version in self.versions(batch):
-            if version not in self.known:
-                log.warning("%s: waiting for version %d of the configuration", batch.tp.topic, version)
-            if not await self.known.hold(version, given_up):
+        def missing(version: int) -> Callable[[], None]:
+            what = (
+                "a configuration; `crossdesk apply FOLDER --kafka` says one"
+                if version == ANY
+                else f"version {version} of the configuration"
+            )
+            return lambda: log.warning("%s: waiting for %s", batch.tp.topic, what)
+
+        for version in (ANY, *self.versions(batch)):
+            if not await self.known.hold(version, given_up, missing(version)):
                 return False
         return True
 

@@ -51,9 +51,13 @@ class Configurations(dict[int, Configuration]):
         """Raises KeyError."""
         return self[version or min(self)]
 
-    async def hold(self, version: int, given_up: Callable[[], bool]) -> bool:
-        """Wait until it is there, all of them first; False: ``given_up``."""
+    async def hold(self, version: int, given_up: Callable[[], bool], missing: Callable[[], None]) -> bool:
+        """Wait until it is there, all of them first; False: ``given_up``. ``missing`` is called when there is none such."""
+        told = False
         while not (self.complete.is_set() and (version in self or (version == ANY and self))):
+            if self.complete.is_set() and not told:
+                missing()
+                told = True
             if given_up():
                 return False
             await asyncio.sleep(WAIT_SECONDS)

@@ -180,6 +180,13 @@ class Process:
             time.sleep(0.2)
         return self
 
+    def wait_until_said(self, text: str, seconds: float = PATIENCE) -> None:
+        until = time.monotonic() + seconds
+        while text not in self.said():
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.said()}"
+            assert time.monotonic() < until, f"it did not say {text!r} for {seconds:.0f} s:\n{self.said()}"
+            time.sleep(0.2)
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -133,6 +134,17 @@ def test_a_broker_that_is_killed_and_comes_back_has_everything_once(own: Broker,
         cases = {key for key, _ in there if key}
         assert there == [(r.key, r.value) for r in records if r.key in cases or not r.key]
     assert sum(bool(key) for there in found.values() for key, _ in there) == sum(bool(r.key) for r in records)
+
+
+def test_who_closes_does_not_wait_for_what_is_not_acknowledged(own: Broker, records: list[Prepared]) -> None:
+    publisher = Publisher(made(own), wait=60)
+    say_all(publisher, records[:100])
+    own.stop(kill=True)
+    publisher.say("events", "helpdesk/1", records[0].value)
+    began = time.monotonic()
+    publisher.close()
+    assert time.monotonic() - began < 20
+    assert publisher._producer._closed
 
 
 def test_what_a_broker_that_stays_away_did_not_take_is_not_accepted(own: Broker, records: list[Prepared]) -> None:

@@ -182,13 +182,13 @@ def test_nothing_is_folded_under_a_version_that_is_not_there_yet(
     installation.say(records[:3000])
     one = worker(installation, tmp_path / "1.log")
     with ended(one):
-        time.sleep(8)
+        one.wait_until_said("waiting for a configuration; `crossdesk apply FOLDER --kafka` says one")
+        time.sleep(1)
         assert installation.facts() == {}
-        assert "waiting for a configuration; `crossdesk apply FOLDER --kafka` says one" in one.said()
         installation.put("config", 0, b"2", encode(example().files.model_copy(update={"version": 2})))
-        time.sleep(3)
+        one.wait_until_said("waiting for version 1 of the configuration")
+        time.sleep(1)
         assert installation.facts() == {}
-        assert "waiting for version 1 of the configuration" in one.said()
         installation.put("config", 0, b"1", encode(example().files))
         installation.drain()
         assert installation.facts() == folded(records[:3000])
