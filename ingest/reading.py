@@ -27,6 +27,11 @@ def converted(document: Any, kind: type[T]) -> T:
         raise Unreadable(_reason(error)) from None
 
 
+def as_cursor(position: Any) -> str:
+    """How far a source has been read, as the text that is kept of it."""
+    return msgspec.json.encode(position).decode()
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"

@@ -32,7 +32,7 @@ from ingest.connector import (
 from ingest.event import Unreadable
 from ingest.identity import People
 from ingest.persons import absent
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import hex_of_hmac, recent, signed
 from ingest.stays import Doubt, ZoneName, day_reader, events, next_day, placed
 from ingest.times import time_reader, zone
@@ -167,7 +167,7 @@ class BambooHR(Connector):
         yield from self._changed(api, at)
         yield from self._absences(api, at, now)
         at.absences = at.since
-        yield Page([], _text_of(at), now - OVERLAP, False)
+        yield Page([], as_cursor(at), now - OVERLAP, False)
 
     def _changed(self, api: Api, at: Cursor) -> Iterator[Page]:
         since = {"since": (at.since - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -189,7 +189,7 @@ class BambooHR(Connector):
                 else:
                     documents.append({"unknown": {"id": employee, "deleted": employee in gone}})
             at.since = max(at.since, last[some[-1]])
-            yield Page(documents, _text_of(at), None, True)
+            yield Page(documents, as_cursor(at), None, True)
 
     def _absences(self, api: Api, at: Cursor, now: datetime) -> Iterator[Page]:
         """Those that have begun: before that they are called off too often."""
@@ -204,7 +204,7 @@ class BambooHR(Connector):
         for some in _parts(sorted(of)):
             there = self._employees(api, some)
             documents = [{"absence": one, "employee": there.get(employee)} for employee in some for one in of[employee]]
-            yield Page(documents, _text_of(at), None, True)
+            yield Page(documents, as_cursor(at), None, True)
 
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         """The history of an employee. Absences come by polling alone: only there is known what has begun."""
@@ -386,7 +386,3 @@ def _rows(api: Api, employee: str, table: str, known: Mapping[str, Document]) ->
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
-
-
-def _text_of(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

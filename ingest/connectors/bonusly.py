@@ -20,7 +20,7 @@ from ingest.change import Change, events
 from ingest.connector import Api, Connector, Document, FromOutside, Page, Refused, Rejected, Tells, tells
 from ingest.event import EPOCH, Actor, Thanked, ThankedData, Unreadable
 from ingest.identity import People
-from ingest.reading import converted
+from ingest.reading import as_cursor, converted
 from ingest.times import time_reader
 
 OVERLAP = timedelta(minutes=5)
@@ -93,14 +93,14 @@ class Bonusly(Connector):
         if at.skip:
             yield from self._walk(api, at)
         yield from self._walk(api, at)
-        yield Page((), _text_of(at), now - OVERLAP, False)
+        yield Page((), as_cursor(at), now - OVERLAP, False)
 
     def _walk(self, api: Api, at: Cursor) -> Iterator[Page]:
         """To the page that is empty: how many are on a page is the source's choice."""
         while bonuses := api.get(PATH, _query(at))["result"]:
             at.skip += len(bonuses)
             at.newest = max([at.newest, *(str(bonus.get("created_at")) for bonus in bonuses)], key=_moment)
-            yield Page([{"bonus": bonus} for bonus in bonuses], _text_of(at), None, True)
+            yield Page([{"bonus": bonus} for bonus in bonuses], as_cursor(at), None, True)
         at.skip = 0
         if (newest := _moment(at.newest)) > EPOCH:
             at.since = (newest - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -201,7 +201,3 @@ def _moment(stamp: str) -> datetime:
         return _time(stamp)
     except Unreadable:
         return EPOCH
-
-
-def _text_of(at: Cursor) -> str:
-    return msgspec.json.encode(at).decode()

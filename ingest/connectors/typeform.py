@@ -18,7 +18,7 @@ from ingest.connector import Api, Connector, Document, Doorbell, FromOutside, Ho
 from ingest.event import Answered, Unreadable
 from ingest.feedback import answered
 from ingest.identity import People
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import base64_of_hmac, signed
 from ingest.survey import Question, Questions, scores
 from ingest.times import time_reader
@@ -108,7 +108,7 @@ class Typeform(Connector):
             if walk.before:
                 yield from self._walk(api, form, walk, walks)
             yield from self._walk(api, form, walk, walks)
-        yield Page((), _text_of(walks), now - LATEST, False)
+        yield Page((), as_cursor(walks), now - LATEST, False)
 
     def _walk(self, api: Api, form: str, walk: Walk, walks: Mapping[str, Walk]) -> Iterator[Page]:
         """To the page that is empty: how many are on a page is the source's choice."""
@@ -116,7 +116,7 @@ class Typeform(Connector):
             # reversed: of those of one second the last is the earliest
             walk.before = min(reversed(items), key=_submitted)["token"]
             walk.newest = max(walk.newest, *map(_submitted, items))
-            yield Page([{"form": form, "response": item} for item in items], _text_of(walks), None, True)
+            yield Page([{"form": form, "response": item} for item in items], as_cursor(walks), None, True)
         walk.before = ""
         if walk.newest:
             walk.since = max(0, int((_time(walk.newest) - LATEST).timestamp()))
@@ -205,7 +205,3 @@ def _submitted(item: Document) -> str:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
-
-
-def _text_of(walks: Mapping[str, Walk]) -> str:
-    return msgspec.json.encode(walks).decode()

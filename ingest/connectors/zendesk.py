@@ -36,7 +36,7 @@ from ingest.event import Actor, ClassifiedData, CreatedData, MergedData, NeedByD
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import base64_of_hmac, recent, signed
 from ingest.times import time_reader
 from ingest.translate import meanings, state_of
@@ -203,11 +203,11 @@ class Zendesk(Connector):
             )
             more = not page["end_of_stream"]
             at.tickets = page["after_cursor"] or at.tickets
-            yield Page(self._documents(api, page["tickets"]), _text_of(at), None, True)
+            yield Page(self._documents(api, page["tickets"]), as_cursor(at), None, True)
         since = {"start_time": str(at.ratings), "score": "received"}
         ratings = list(_pages(api, "/api/v2/satisfaction_ratings.json", since, "satisfaction_ratings"))
         at.ratings = max([at.ratings, *(int(_time(rating["updated_at"]).timestamp()) for rating in ratings)])
-        yield Page([{"rating": rating} for rating in ratings], _text_of(at), now - LATEST, False)
+        yield Page([{"rating": rating} for rating in ratings], as_cursor(at), now - LATEST, False)
 
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         try:
@@ -368,7 +368,3 @@ def _value(values: Mapping[str | None, Event], field: str) -> str:
 
 def _text(value: Any) -> str:
     return str(value) if isinstance(value, int | str) else ""
-
-
-def _text_of(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

@@ -50,7 +50,7 @@ from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
 from ingest.ordering import order_of_change, order_of_message
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import token
 from ingest.times import time_reader
 from ingest.translate import meanings, state_of
@@ -219,7 +219,7 @@ class Freshservice(Connector):
                 at.listed, at.since, at.page, at.newest = (at.listed + 1) % len(PASSES), "", 1, ""
             documents = [lists.ticket(str(row["id"]), row) for row in rows]
             done = not rows and at.listed == 0
-            yield Page([one for one in documents if one], _text_of(at), now - LATEST if done else None, not done)
+            yield Page([one for one in documents if one], as_cursor(at), now - LATEST if done else None, not done)
             if done:
                 return
 
@@ -378,7 +378,3 @@ def _before(stamp: str) -> str:
 
 def _text(value: Id | None) -> str:
     return "" if value is None else str(value)
-
-
-def _text_of(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

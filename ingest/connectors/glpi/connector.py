@@ -51,7 +51,7 @@ from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
 from ingest.ordering import order_of_change, order_of_message
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import hex_of_hmac, recent, signed
 from ingest.times import time_reader, zone
 from ingest.translate import meanings, state_of
@@ -148,7 +148,7 @@ class Glpi(Connector):
                     since, skip = (onwards, 0) if onwards > since else (since, skip)
                 tickets = [session.ticket(str(row["2"])) for row in rows]
                 done = name == PASSES[-1][0] and not more
-                yield Page([one for one in tickets if one], _text_of(at), now - LATEST if done else None, not done)
+                yield Page([one for one in tickets if one], as_cursor(at), now - LATEST if done else None, not done)
 
     def _before(self, stamp: str) -> str:
         """Where to begin again: five minutes earlier, and an hour more when clocks are set back, for its times come twice."""
@@ -350,7 +350,3 @@ def _link(change: Change, row: Entry, who: Who, serving: Serving, *, merging: bo
         change.assignee = change.assignee or who.person(row.linked)
     elif row.id_search_option == 0 and row.itemtype_link in ("User", "Group"):
         raise Unreadable(f"the history does not say in which role a {row.itemtype_link.lower()} was linked or unlinked")
-
-
-def _text_of(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

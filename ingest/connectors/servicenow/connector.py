@@ -62,7 +62,7 @@ from ingest.event import (
 )
 from ingest.identity import People
 from ingest.mapping import Meaning, Means
-from ingest.reading import converted, decoded
+from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import base64_of_hmac, recent, signed
 from ingest.translate import meanings
 
@@ -161,11 +161,11 @@ class ServiceNow(Connector):
         at = msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
         for rows in tables.changed(api, self.table, self._columns, at.changed):
             at.changed = max(at.changed, rows[-1]["sys_updated_on"])
-            yield Page(self._documents(api, rows), _text_of(at), None, True)
+            yield Page(self._documents(api, rows), as_cursor(at), None, True)
         for rows in tables.deleted(api, self.table, at.deleted) if self.deletions else ():
             at.deleted = max(at.deleted, rows[-1]["sys_created_on"])
-            yield Page([{"deleted": gone} for gone in rows], _text_of(at), None, True)
-        yield Page([], _text_of(at), now - tables.OVERLAP, False)
+            yield Page([{"deleted": gone} for gone in rows], as_cursor(at), None, True)
+        yield Page([], as_cursor(at), now - tables.OVERLAP, False)
 
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         try:
@@ -353,7 +353,3 @@ def _deleted(gone: Deletion) -> Change:
 
 def _meanings(known: Mapping[str, Any], settings: Mapping[str, Meaning]) -> dict[str, State | None]:
     return meanings({**{name: Meaning.model_validate(given) for name, given in known.items()}, **settings})
-
-
-def _text_of(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()
