@@ -148,7 +148,7 @@ class Connector(BaseModel, ABC):
             for made in self.means(document, people):
                 yield made if isinstance(made, Rejected) else valid(made)
         except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason, place=error.place, subject=error.subject)
+            yield self._rejected(error)
 
     @abstractmethod
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
@@ -175,8 +175,18 @@ class Connector(BaseModel, ABC):
         raise NotImplementedError
 
     def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
-        """What a webhook that was verified tells."""
+        """What a webhook that was verified tells, and what cannot be read of it. Whatever is in it: raises nothing."""
+        try:
+            yield from self.told_by(hook)
+        except Unreadable as error:
+            yield self._rejected(error)
+
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+        """What :meth:`received` says, as far as it can be read; raises ``Unreadable`` where nothing more can be."""
         raise NotImplementedError
+
+    def _rejected(self, error: Unreadable) -> Rejected:
+        return Rejected(source=self.source, reason=error.reason, place=error.place, subject=error.subject)
 
 
 def valid(event: FromOutside) -> FromOutside:
@@ -193,7 +203,7 @@ def is_polled(connector: type[Connector]) -> bool:
 
 
 def has_hooks(connector: type[Connector]) -> bool:
-    return connector.received is not Connector.received
+    return connector.told_by is not Connector.told_by
 
 
 def reads_files(connector: type[Connector]) -> bool:

@@ -230,17 +230,16 @@ class BambooHR(Connector):
         recent(stamp, _stamp, hook.at)
         signed(hook.headers.get("x-bamboohr-signature", ""), hook.body + stamp.encode(), secrets, hex_of_hmac)
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         try:
             body = decoded(hook.body, Body)
-            named = [one.id for one in body.employees] + ([body.data.employee_id] if body.data else [])
-            if not named:
-                raise Unreadable("names no employee: neither data.employeeId nor employees")
         except Unreadable as error:
             reason = "no JSON: choose JSON as the format of the webhook" if error.reason == "no JSON" else error.reason
-            yield Rejected(source=self.source, reason=reason)
-        else:
-            yield from (Doorbell(str(employee)) for employee in dict.fromkeys(named))
+            raise Unreadable(reason) from None
+        named = [one.id for one in body.employees] + ([body.data.employee_id] if body.data else [])
+        if not named:
+            raise Unreadable("names no employee: neither data.employeeId nor employees")
+        yield from (Doorbell(str(employee)) for employee in dict.fromkeys(named))
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:

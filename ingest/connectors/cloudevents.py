@@ -55,11 +55,8 @@ class CloudEvents(Posted):
         head = [f"{name}:{hook.headers[name]}\n" for name in signed if name.startswith(ATTRIBUTE)]
         return "".join(head).encode() + hook.body
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
-        try:
-            yield from self._documents(hook)
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+        yield from self._documents(hook)
 
     def _documents(self, hook: Hook) -> Iterator[Document | Rejected]:
         """Raises ``Unreadable``."""

@@ -67,11 +67,8 @@ class ExternalScores(Connector):
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
         signed(hook.headers.get(SIGNATURE, ""), hook.body, secrets, hex_of_hmac, prefix="sha256=")
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
-        try:
-            yield from self._documents(decoded(hook.body, Any))
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+        yield from self._documents(decoded(hook.body, Any))
 
     def _documents(self, said: Any) -> list[Document]:
         """One for each row; what is no list is one row."""

@@ -83,13 +83,9 @@ class HttpJson(Posted):
     mapping: Annotated[LogMapping, BeforeValidator(_of_json), AfterValidator(_row_by_row)]
 
     # -- webhooks
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """One row, or a list of them."""
-        try:
-            body = decoded(hook.body, Any)
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-            return
+        body = decoded(hook.body, Any)
         rows: list[Any] = body if isinstance(body, list) else [body]
         for number, row in enumerate(rows, 1):
             if isinstance(row, dict):

@@ -125,18 +125,14 @@ class Typeform(Connector):
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
         signed(hook.headers.get("typeform-signature", ""), hook.body, secrets, base64_of_hmac, prefix="sha256=")
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """The response, without what is not read."""
-        try:
-            body = decoded(hook.body, Body)
-            response = body.form_response
-            if body.event_type != SUBMITTED or response is None:
-                raise Unreadable(
-                    f"{body.event_type[:40]!r} is no {SUBMITTED}: let the webhook send complete responses only"
-                )
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-            return
+        body = decoded(hook.body, Body)
+        response = body.form_response
+        if body.event_type != SUBMITTED or response is None:
+            raise Unreadable(
+                f"{body.event_type[:40]!r} is no {SUBMITTED}: let the webhook send complete responses only"
+            )
         named = (self.person, self.department, self.site, self.about, self.wave)
         hidden = {name: value for name, value in (response.hidden or {}).items() if name in named}
         plain = msgspec.to_builtins(msgspec.structs.replace(response, hidden=hidden))

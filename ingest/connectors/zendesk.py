@@ -243,17 +243,13 @@ class Zendesk(Connector):
         recent(stamp, _time, hook.at)
         signed(hook.headers.get("x-zendesk-webhook-signature", ""), stamp.encode() + hook.body, secrets, base64_of_hmac)
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """Of an event of a ticket, or of a trigger whose body has a ``ticket_id``."""
-        try:
-            body = decoded(hook.body, Body)
-            subject = body.ticket_id or body.detail.id
-            if not subject:
-                raise Unreadable("names no ticket: neither ticket_id nor detail.id")
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-        else:
-            yield Doorbell(str(subject))
+        body = decoded(hook.body, Body)
+        subject = body.ticket_id or body.detail.id
+        if not subject:
+            raise Unreadable("names no ticket: neither ticket_id nor detail.id")
+        yield Doorbell(str(subject))
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:

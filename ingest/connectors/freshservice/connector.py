@@ -231,17 +231,13 @@ class Freshservice(Connector):
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
         token(hook.headers.get(HEADER, ""), secrets)
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """Of a workflow, whose body has a ``ticket_id``: a number, behind the letters that name its type or without."""
-        try:
-            given = str(decoded(hook.body, Body).ticket_id)
-            subject = given.rpartition("-")[2]
-            if not subject.isdecimal():
-                raise Unreadable("names no ticket: no number in ticket_id")
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-        else:
-            yield Doorbell(subject)
+        given = str(decoded(hook.body, Body).ticket_id)
+        subject = given.rpartition("-")[2]
+        if not subject.isdecimal():
+            raise Unreadable("names no ticket: no number in ticket_id")
+        yield Doorbell(subject)
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:

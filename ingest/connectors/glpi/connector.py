@@ -183,19 +183,15 @@ class Glpi(Connector):
         recent(stamp, _second, hook.at)
         signed(hook.headers.get("x-glpi-signature", ""), hook.body + stamp.encode(), secrets, hex_of_hmac)
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """Of a ticket, or of what belongs to one."""
-        try:
-            item = decoded(hook.body, Body).item
-            if item.itemtype not in ("", "Ticket"):
-                raise Unreadable(f"is of a {item.itemtype[:40]!r}: let the webhook tell of tickets only")
-            subject = text(item.items_id if item.itemtype else item.tickets_id or item.id)
-            if not subject.isdecimal():
-                raise Unreadable("names no ticket: no number in item.id, item.items_id or item.tickets_id")
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-        else:
-            yield Doorbell(subject)
+        item = decoded(hook.body, Body).item
+        if item.itemtype not in ("", "Ticket"):
+            raise Unreadable(f"is of a {item.itemtype[:40]!r}: let the webhook tell of tickets only")
+        subject = text(item.items_id if item.itemtype else item.tickets_id or item.id)
+        if not subject.isdecimal():
+            raise Unreadable("names no ticket: no number in item.id, item.items_id or item.tickets_id")
+        yield Doorbell(subject)
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:

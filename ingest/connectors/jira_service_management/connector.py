@@ -198,14 +198,10 @@ class JiraServiceManagement(Connector):
             return
         signed(given, hook.body, secrets, hex_of_hmac, "sha256=")
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
-        try:
-            body = decoded(hook.body, Body)
-            if not body.subjects:
-                raise Unreadable(f"webhook {body.webhook_event!r} names no issue: do not send such")
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-            return
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+        body = decoded(hook.body, Body)
+        if not body.subjects:
+            raise Unreadable(f"webhook {body.webhook_event!r} names no issue: do not send such")
         project = body.issue.fields.project.key if body.issue else ""
         if project and not self._is_read(project):
             return

@@ -184,12 +184,9 @@ class ServiceNow(Connector):
         recent(stamp, utc, hook.at)
         signed(hook.headers.get("x-crossdesk-signature", ""), stamp.encode() + hook.body, secrets, base64_of_hmac)
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """Of the business rule that the page of this connector shows."""
-        try:
-            yield Doorbell(decoded(hook.body, Body).sys_id)
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
+        yield Doorbell(decoded(hook.body, Body).sys_id)
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:

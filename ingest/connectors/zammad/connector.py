@@ -142,17 +142,13 @@ class Zammad(Connector):
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
         signed(hook.headers.get("x-hub-signature", ""), hook.body, secrets, _hex_of_sha1, "sha1=")
 
-    def received(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
+    def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
         """Of the payload that Zammad sends, or of one of your own that has a ``ticket_id``."""
-        try:
-            body = decoded(hook.body, Body)
-            subject = str((body.ticket and body.ticket.id) or body.ticket_id)
-            if not subject:
-                raise Unreadable("names no ticket: neither ticket.id nor ticket_id")
-        except Unreadable as error:
-            yield Rejected(source=self.source, reason=error.reason)
-        else:
-            yield Doorbell(subject)
+        body = decoded(hook.body, Body)
+        subject = str((body.ticket and body.ticket.id) or body.ticket_id)
+        if not subject:
+            raise Unreadable("names no ticket: neither ticket.id nor ticket_id")
+        yield Doorbell(subject)
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
