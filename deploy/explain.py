@@ -16,7 +16,7 @@ from deploy.words import duration, instant, visible
 from ingest import event as e
 from streams import kinds
 from streams.cases import META, Meta
-from streams.clock import Clock, Context
+from streams.clock import ALL, Clock, Context, Levels
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED, Fact, Outcome
 from streams.fold import fold_whole
@@ -91,10 +91,16 @@ class _Recording(Context):
         self.runs.setdefault(id(what), []).append((since, until, calendar))
         self.whose[id(what)] = what
 
-    def draw(self, measure: str, clock: Clock, level: int = -1) -> None:
-        super().draw(measure, clock, level)
+    def copy(self, clock: Clock) -> Clock:
+        other = super().copy(clock)
+        self.runs[id(other)] = list(self.runs.get(id(clock), ()))
+        self.whose[id(other)] = other
+        return other
+
+    def draw(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
+        super().draw(measure, clock, levels)
         departments = self.config.path(clock.department, clock.start)
-        for at in self.levels if level < 0 else (level,):
+        for at in levels or self.levels:
             self.clocks[measure, clock.opener, at, departments[at]] = clock
 
     def of(self, fact: Fact) -> list[tuple[int, int, str]]:

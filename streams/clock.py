@@ -19,6 +19,9 @@ from streams.picture import Key, Picture, Shared
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
+Levels = tuple[int, ...]
+"""Of the tree of departments, 0 for the top. Empty: all of them."""
+ALL: Levels = ()
 FAR = 1 << 62
 NEVER = -FAR
 
@@ -91,7 +94,7 @@ class Context:
         self.source = case_id.partition("/")[0]
         self.levels = config.every_level
         self.pictures: dict[Key, Picture] = {}
-        self.pending: list[tuple[str, int, Clock]] = []
+        self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
 
     # -- clocks
@@ -158,12 +161,17 @@ class Context:
         clock.cancelled = clock.due is None or at <= clock.due
         self.end(clock, at, "unanswered")
 
+    def copy(self, clock: Clock) -> Clock:
+        """Another clock, which has run as this one has."""
+        other: Clock = clock.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
+        return other
+
     def ran(self, what: object, since: int, until: int, calendar: str) -> None:
         """``what`` ran from ``since`` to ``until`` on that department's hours. For whoever explains a number."""
 
     # -- facts
-    def draw(self, measure: str, clock: Clock, level: int = -1) -> None:
-        """The clock's fact, at one level or (-1) at all. A clock that nobody owns has none before it ends: that the case
+    def draw(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
+        """The clock's fact, at some levels or at all. A clock that nobody owns has none before it ends: that the case
         waits for an owner is another fact.
         """
         outcome, counts_at = clock.outcome(self.now)
@@ -192,30 +200,31 @@ class Context:
             clock.flags,
         )
         path = self.config.path
-        self.put(shared, level, path(department, start), path(clock.counterpart, start))
+        self.put(shared, levels, path(department, start), path(clock.counterpart, start))
 
-    def draw_last(self, measure: str, clock: Clock, level: int = -1) -> None:
+    def draw_last(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """The fact of a clock that its measure lets go. The watermark may still have to judge it."""
-        self.draw(measure, clock, level)
+        self.draw(measure, clock, levels)
         if not clock.settled:
-            self.pending.append((measure, level, clock))
+            self.pending.append((measure, levels, clock))
 
-    def retract(self, measure: str, clock: Clock, level: int = -1) -> None:
+    def retract(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """Take back what :meth:`draw` has drawn."""
         if clock.department == UNOWNED and measure != "orphan":
             return
-        self.take_back(measure, clock.opener, level, self.config.path(clock.department, clock.start))
+        self.take_back(measure, clock.opener, levels, self.config.path(clock.department, clock.start))
 
-    def put(self, shared: Shared, level: int, departments: tuple[str, ...], counterparts: tuple[str, ...]) -> None:
-        """The facts as they stand now, at one level or (-1) at all; of departments and counterparts come all levels."""
-        measure, opener, levels = shared[4], shared[5], self.levels
-        if level >= 0:
-            levels, departments, counterparts = (level,), (departments[level],), (counterparts[level],)
-        self.pictures[measure, opener, levels, departments] = Picture(self.version, shared, counterparts)
+    def put(self, shared: Shared, levels: Levels, departments: tuple[str, ...], counterparts: tuple[str, ...]) -> None:
+        """The facts as they stand now, at some levels or at all; of departments and counterparts come all levels."""
+        if levels:
+            departments = tuple(departments[level] for level in levels)
+            counterparts = tuple(counterparts[level] for level in levels)
+        key = (shared[4], shared[5], levels or self.levels, departments)
+        self.pictures[key] = Picture(self.version, shared, counterparts)
 
-    def take_back(self, measure: str, opener: bytes, level: int, departments: tuple[str, ...]) -> None:
+    def take_back(self, measure: str, opener: bytes, levels: Levels, departments: tuple[str, ...]) -> None:
         """The opposite of :meth:`put`. A fact that goes on in another picture must be put again in the same step."""
-        self.put(self._nothing(measure, opener), level, departments, ("",) * len(self.levels))
+        self.put(self._nothing(measure, opener), levels, departments, ("",) * len(self.levels))
 
     def retraction(self, key: Key) -> Picture:
         measure, opener, levels, _ = key

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from streams import kinds
-from streams.clock import FAR, Clock, Context
+from streams.clock import ALL, FAR, Clock, Context, Levels
 from streams.fact import Outcome
+from streams.measure import Apart, Measure
 from streams.measures import MEASURES
 from streams.picture import Key, Picture, retracted
 from streams.timeline import CHILD, FIRST, HUMAN, Case, Moment, Order, advance
@@ -27,9 +29,19 @@ STRUCTURAL = frozenset((kinds.merged, kinds.unmerged, kinds.deleted, kinds.resto
 
 
 def _states(name: str, per_level: bool) -> type[Struct]:
-    """A struct with the state of each measure under its name, so that it is decoded with its type."""
-    fields = [(m.name, m, msgspec.field(default_factory=m)) for m in MEASURES if m.per_level == per_level]
+    """A struct with the state of each measure under its name, so that it is decoded with its type; ``per_level``: with one for each
+    part of the levels that moments have told apart.
+    """
+    fields: list[tuple[str, Any, Any]] = []
+    for measure in MEASURES:
+        if measure.per_level == per_level:
+            kind, new = (list[measure], partial(_one, measure)) if per_level else (measure, measure)  # type: ignore[valid-type]
+            fields.append((measure.name, kind, msgspec.field(default_factory=new)))
     return msgspec.defstruct(name, fields, array_like=True, gc=False, module=__name__)
+
+
+def _one(measure: type[Measure]) -> list[Measure]:
+    return [measure()]
 
 
 WholeStates = _states("WholeStates", per_level=False)
@@ -45,7 +57,7 @@ _LEVEL: dict[int, tuple[str, ...]] = {
 
 FORMAT = int.from_bytes(
     hashlib.blake2b(
-        repr([(m.name, m.per_level, m.__annotations__) for m in MEASURES] + [Case.__annotations__]).encode(),
+        repr([(m.name, m.per_level, get_type_hints(m)) for m in MEASURES] + [get_type_hints(Case)]).encode(),
         digest_size=6,
     ).digest()
 )
@@ -58,12 +70,12 @@ class Head(Struct, array_like=True, gc=False):
     last: Order
     case: Case
     whole: WholeStates  # type: ignore[valid-type]
-    levels: list[LevelStates]  # type: ignore[valid-type]
-    pending: list[tuple[str, int, Clock]] = []
+    by_level: LevelStates  # type: ignore[valid-type]
+    pending: list[tuple[str, Levels, Clock]] = []
 
 
-def new_head(levels: int) -> Head:
-    return Head(FIRST, Case(), WholeStates(), [LevelStates() for _ in range(levels)])
+def new_head() -> Head:
+    return Head(FIRST, Case(), WholeStates(), LevelStates())
 
 
 def step(head: Head, m: Moment, ctx: Context) -> None:
@@ -84,12 +96,17 @@ def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     advance(case, m, ctx.config, ctx.source)
     whole = head.whole
     for name in _WHOLE[kind]:
-        getattr(whole, name).step(m, was, case, ctx, -1)
-    names = _LEVEL[kind]
-    if names:
-        for level, states in enumerate(head.levels):
-            for name in names:
-                getattr(states, name).step(m, was, case, ctx, level)
+        getattr(whole, name).step(m, was, case, ctx)
+    by_level = head.by_level
+    for name in _LEVEL[kind]:
+        states: list[Measure] = getattr(by_level, name)
+        i = 0
+        while i < len(states):
+            try:
+                states[i].step(m, was, case, ctx)
+                i += 1
+            except Apart as apart:
+                states[i : i + 1] = states[i].split(apart.parts, ctx)
 
 
 def _step_foreign(head: Head, m: Moment, ctx: Context) -> None:
@@ -116,10 +133,10 @@ def settle(head: Head, ctx: Context) -> None:
     reorganise(head, ctx, ctx.now)
     if head.case.split_at is not None:
         ctx.wake = min(ctx.wake, head.case.split_at)
-    for name, level, clock in (*_running(head), *head.pending):
+    for name, levels, clock in (*_running(head), *head.pending):
         if clock.due is not None and not clock.judged:
             if clock.due <= ctx.now:
-                ctx.draw(name, clock, level)
+                ctx.draw(name, clock, levels)
             ctx.wake = min(ctx.wake, clock.due if not clock.judged else FAR)
     if head.pending or ctx.pending:
         head.pending = [p for p in (*head.pending, *ctx.pending) if not p[2].settled]
@@ -130,28 +147,28 @@ def settle(head: Head, ctx: Context) -> None:
             ctx.wake = min(ctx.wake, rest)
 
 
-def _running(head: Head) -> Iterator[tuple[str, int, Clock]]:
-    """The clocks that measures hold, with the name of their facts and their level."""
+def _states_of(head: Head) -> Iterator[Measure]:
+    """The states of all measures."""
+    whole, by_level = head.whole, head.by_level
     for name in _WHOLE_NAMES:
-        clock = getattr(head.whole, name).clock
-        if clock is not None:
-            yield name, -1, clock
-    for level, states in enumerate(head.levels):
-        for name in _LEVEL_NAMES:
-            clock = getattr(states, name).clock
-            if clock is not None:
-                yield name, level, clock
+        yield getattr(whole, name)
+    for name in _LEVEL_NAMES:
+        yield from getattr(by_level, name)
+
+
+def _running(head: Head) -> Iterator[tuple[str, Levels, Clock]]:
+    """The clocks that measures hold, with the name of their facts and their levels."""
+    for state in _states_of(head):
+        if state.clock is not None:
+            yield state.name, state.levels, state.clock
 
 
 def draw(head: Head, ctx: Context) -> None:
     """Every fact that may still change."""
-    for name in _WHOLE_NAMES:
-        getattr(head.whole, name).draw(ctx, -1)
-    for level, states in enumerate(head.levels):
-        for name in _LEVEL_NAMES:
-            getattr(states, name).draw(ctx, level)
-    for name, level, clock in head.pending:
-        ctx.draw(name, clock, level)
+    for state in _states_of(head):
+        state.draw(ctx)
+    for name, levels, clock in head.pending:
+        ctx.draw(name, clock, levels)
 
 
 def at_rest(head: Head, now: int) -> bool:
@@ -233,7 +250,7 @@ def fold(head: Head, moments: Iterable[Moment], ctx: Context) -> None:
 def fold_whole(moments: Sequence[Moment], ctx: Context) -> tuple[Head, Standing]:
     """The fold of all moments of a case, structural ones included: the definition that everything else must agree with."""
     kept, standing = resolve(moments)
-    head = new_head(ctx.config.levels)
+    head = new_head()
     fold(head, kept, ctx)
     if standing.reason:
         exclude(head, kept, ctx, standing)
@@ -263,9 +280,9 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
         "",
         standing.reason,
     )
-    ctx.put(shared, -1, path, ("",) * len(path))
+    ctx.put(shared, ALL, path, ("",) * len(path))
     head.case, head.pending = Case(ended=standing.since), []
-    head.whole, head.levels = WholeStates(), [LevelStates() for _ in head.levels]
+    head.whole, head.by_level = WholeStates(), LevelStates()
     ctx.wake = FAR
     settle(head, ctx)
 

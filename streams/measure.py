@@ -7,51 +7,94 @@ watermark judges later, the fold takes care of.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 from msgspec import Struct
 
 from streams import kinds
-from streams.clock import Clock, Context
+from streams.clock import ALL, Clock, Context, Levels
 from streams.timeline import Case, Moment
+
+Path = tuple[str, ...]
+"""A department at each level of the tree, from the top."""
 
 ENDINGS = (kinds.solved, kinds.closed, kinds.deleted)
 
 
+class Apart(Exception):
+    """Levels of the tree that were alike are not alike any more: into which parts they fall."""
+
+    def __init__(self, *parts: Levels) -> None:
+        super().__init__(parts)
+        self.parts = parts
+
+
 class Measure(Struct, array_like=True, gc=False):
-    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge. ``per_level``: one state for
-    each level of the tree, for measures in which two departments of one parent are one; else one state whose facts are
-    drawn at every level.
+    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge.
+
+    ``per_level``: two departments of one parent are one at the parent's level. A moment may then tell levels of the tree apart
+    (:meth:`same`), and from there on each part has a state of its own, for its ``levels``; empty: for all of them.
     """
 
     name: ClassVar[str]
     on: ClassVar[tuple[int, ...]]
     per_level: ClassVar[bool] = False
 
+    levels: Levels = ALL
     clock: Clock | None = None
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
-        """``was`` and ``case``: before and after ``m``. ``level`` is -1 unless ``per_level``."""
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
+        """``was`` and ``case``: before and after ``m``. Who asks for :meth:`same` asks before anything else is done."""
         raise NotImplementedError
 
-    def draw(self, ctx: Context, level: int) -> None:
+    def draw(self, ctx: Context) -> None:
         """Draw every fact that may still change."""
         if self.clock is not None:
-            ctx.draw(self.name, self.clock, level)
+            ctx.draw(self.name, self.clock, self.levels)
+
+    # -- levels
+    def same(self, a: Path, b: Path) -> bool:
+        """Whether two departments, told by their paths, are one. Raises :class:`Apart` where levels do not say the same."""
+        if a == b:
+            return True
+        of = self.levels or range(len(a))
+        equal = tuple(level for level in of if a[level] == b[level])
+        if equal and len(equal) < len(of):
+            raise Apart(equal, tuple(level for level in of if a[level] != b[level]))
+        return bool(equal)
+
+    def split(self, parts: Sequence[Levels], ctx: Context) -> list[Self]:
+        """A state for each part, and the fact that goes on in each of them."""
+        if self.clock is not None:
+            ctx.retract(self.name, self.clock, self.levels)
+        states = [self, *(self._copy(ctx) for _ in parts[1:])]
+        for state, levels in zip(states, parts, strict=True):
+            state.levels = levels
+            state.draw(ctx)
+        return states
+
+    def _copy(self, ctx: Context) -> Self:
+        other: Self = self.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
+        for name in self.__struct_fields__:
+            clock = getattr(self, name)
+            if isinstance(clock, Clock):
+                setattr(other, name, ctx.copy(clock))
+        return other
 
     # -- what several measures do
-    def finish(self, ctx: Context, at: int, level: int = -1, flags: str = "") -> None:
+    def finish(self, ctx: Context, at: int, flags: str = "") -> None:
         """The clock got what it waited for."""
         if self.clock is not None:
             ctx.end(self.clock, at, flags)
-            ctx.draw_last(self.name, self.clock, level)
+            ctx.draw_last(self.name, self.clock, self.levels)
             self.clock = None
 
-    def give_up(self, ctx: Context, at: int, level: int = -1) -> None:
+    def give_up(self, ctx: Context, at: int) -> None:
         """The case ended without it."""
         if self.clock is not None:
             ctx.cancel(self.clock, at)
-            ctx.draw_last(self.name, self.clock, level)
+            ctx.draw_last(self.name, self.clock, self.levels)
             self.clock = None
 
     def pass_to(self, ctx: Context, department: str, at: int, norm: str = "") -> None:
@@ -70,7 +113,7 @@ class Measure(Struct, array_like=True, gc=False):
             ctx.judge_by(clock, norm, at)
         ctx.draw(self.name, clock)
 
-    def follow_pause(self, was: Case, case: Case, ctx: Context, at: int, department: str, level: int = -1) -> None:
+    def follow_pause(self, was: Case, case: Case, ctx: Context, at: int, department: str) -> None:
         """Stand while the case waits for the requester."""
         clock = self.clock
         if clock is None or (was.pause == "requester") == (case.pause == "requester"):
@@ -79,7 +122,7 @@ class Measure(Struct, array_like=True, gc=False):
             ctx.pause(clock, at)
         else:
             ctx.resume(clock, at, department)
-        ctx.draw(self.name, clock, level)
+        ctx.draw(self.name, clock, self.levels)
 
 
 def ended(was: Case, case: Case) -> bool:

@@ -187,7 +187,7 @@ class Touch:
         ctx = self.context(offset)
         ctx.pictures = self.said
         if row.head is None:
-            row.head = new_head(ctx.config.levels)
+            row.head = new_head()
         head = row.head
         step(head, m, ctx)
         case = head.case
@@ -207,7 +207,7 @@ class Touch:
         first = self.history.locate(m.order)
         base, moments = self.history.load(first)
         before, after = self.context(offset), self.context(offset)
-        fold(head_of(base) or new_head(before.config.levels), moments, before)
+        fold(head_of(base) or new_head(), moments, before)
         changed = sorted((*moments, m), key=lambda k: k.order)
         self.rewrite(first, base, changed, after)
         self.said.update(difference(before, after))
@@ -246,7 +246,7 @@ class Touch:
 
     def rewrite(self, first: int, base: Raw, moments: Sequence[Moment], ctx: Context) -> None:
         """Fold ``moments`` on from ``base`` and store them in segments from number ``first`` on."""
-        head = head_of(base) or new_head(ctx.config.levels)
+        head = head_of(base) or new_head()
         draw(head, ctx)
         chunks: list[tuple[Raw, Sequence[Moment]]] = []
         for start in range(0, max(len(moments), 1), TAIL):

@@ -17,12 +17,12 @@ class AlsoOfBots(FirstResponse):
 
     bots: int = 0
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.bot_replied:
             self.bots += 1
             self.finish(ctx, m.time)
         else:
-            super().step(m, was, case, ctx, level)
+            super().step(m, was, case, ctx)
 
 
 measures.MEASURES = tuple(AlsoOfBots if m is FirstResponse else m for m in measures.MEASURES)

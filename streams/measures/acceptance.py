@@ -31,40 +31,38 @@ class Acceptance(Measure):
     on = (kinds.routed, kinds.reorganised, *sorted(ACTS), *ENDINGS)
     per_level = True
 
-    label: str = ""
-    holder: str = UNOWNED
+    holder: str = ""
+    since: int = 0
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.routed:
             if case.owner != UNOWNED:
-                self.routed(m, case, ctx, level)
+                self.routed(m, case, ctx)
         elif kind == kinds.reorganised:
             if case.owner != UNOWNED:
-                self.label, self.holder = ctx.config.path(case.owner, m.time)[level], case.owner
+                self.holder, self.since = case.owner, m.time
         elif self.clock is None:
             return
-        elif m.actor == HUMAN and self.acts(m, was, ctx, level):
-            self.finish(ctx, m.time, level)
+        elif m.actor == HUMAN and self.acts(m, was, ctx):
+            self.finish(ctx, m.time)
         elif ended(was, case):
-            self.give_up(ctx, m.time, level)
+            self.give_up(ctx, m.time)
 
-    def acts(self, m: Moment, was: Case, ctx: Context, level: int) -> bool:
+    def acts(self, m: Moment, was: Case, ctx: Context) -> bool:
         if m.kind == kinds.closed or m.kind == kinds.deleted:
             return False
         department = actor_department(ctx.config, ctx.source, was, m)
-        return ctx.config.path(department, m.time)[level] == self.label
+        return self.same(ctx.config.path(department, m.time), ctx.config.path(self.holder, self.since))
 
-    def routed(self, m: Moment, case: Case, ctx: Context, level: int) -> None:
-        label = ctx.config.path(case.owner, m.time)[level]
-        giver, gave = self.holder, self.label
-        self.label, self.holder = label, case.owner
-        if label == gave:
-            return
-        self.finish(ctx, m.time, level, "pass_through")
-        if gave:
+    def routed(self, m: Moment, case: Case, ctx: Context) -> None:
+        path, giver = ctx.config.path, self.holder
+        kept = not giver or self.same(path(case.owner, m.time), path(giver, self.since))
+        self.holder, self.since = case.owner, m.time
+        if not kept:
+            self.finish(ctx, m.time, "pass_through")
             self.clock = ctx.start(m.id, m.time, case.owner, giver, self.name)
             if case.open:
-                ctx.draw(self.name, self.clock, level)
+                ctx.draw(self.name, self.clock, self.levels)
             else:
-                self.give_up(ctx, m.time, level)
+                self.give_up(ctx, m.time)

@@ -23,7 +23,7 @@ class FirstResolution(Measure):
     name = "first_resolution"
     on = (kinds.created, kinds.routed, kinds.reorganised, *ENDINGS)
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.created:
             if case.opener == m.id and not was.opener:

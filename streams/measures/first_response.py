@@ -43,7 +43,7 @@ class FirstResponse(Measure):
     skip: bool = False
     by_bot: bool = False
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.created:
             if case.opener == m.id and not was.opener:

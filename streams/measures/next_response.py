@@ -37,7 +37,7 @@ class NextResponse(Measure):
 
     answered: bool = False
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.replied or kind == kinds.asked_requester:
             if m.actor == HUMAN and case.opener:

@@ -20,7 +20,7 @@ class Orphan(Measure):
     name = "orphan"
     on = (kinds.created, kinds.routed, kinds.reorganised, *ENDINGS, kinds.reopened)
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         unowned = case.open and case.owner == UNOWNED
         if unowned and self.clock is None:
             self.clock = ctx.start(m.id, m.time, UNOWNED)

@@ -27,21 +27,23 @@ class Ownership(Measure):
     on = (kinds.created, kinds.routed, kinds.reorganised, kinds.paused, kinds.resumed, *ENDINGS, kinds.reopened)
     per_level = True
 
-    label: str = ""
+    holder: str = ""
+    since: int = 0
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
-        holds = case.open and case.owner != UNOWNED
-        label = ctx.config.path(case.owner, m.time)[level] if holds else ""
-        if label != self.label:
-            self.finish(ctx, m.time, level)
-            self.label = label
-            if label:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
+        path = ctx.config.path
+        holder, before = case.owner if case.open and case.owner != UNOWNED else "", self.holder
+        stays = self.same(path(holder, m.time), path(before, self.since)) if holder and before else holder == before
+        if not stays:
+            self.finish(ctx, m.time)
+            self.holder, self.since = holder, m.time
+            if holder:
                 self.clock = ctx.start(m.id, m.time, case.owner)
                 if case.pause == "requester":
                     ctx.pause(self.clock, m.time)
-                ctx.draw(self.name, self.clock, level)
+                ctx.draw(self.name, self.clock, self.levels)
         elif self.clock is not None and case.owner != was.owner and self.clock.calendar:
             ctx.change_calendar(self.clock, case.owner, m.time)
-            ctx.draw(self.name, self.clock, level)
+            ctx.draw(self.name, self.clock, self.levels)
         else:
-            self.follow_pause(was, case, ctx, m.time, case.owner, level)
+            self.follow_pause(was, case, ctx, m.time, case.owner)

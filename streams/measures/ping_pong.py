@@ -24,35 +24,42 @@ class PingPong(Measure):
     on = (kinds.routed, kinds.reorganised, kinds.solved, kinds.delivered)
     per_level = True
 
-    label: str = ""
-    holder: str = UNOWNED
+    holder: str = ""
+    since: int = 0
     giver: str = ""
-    came_from: str = ""
+    gave: int = 0
     stint: Clock | None = None
     finished: bool = False
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.solved or m.kind == kinds.delivered:
-            if m.actor == HUMAN:
-                by = ctx.config.path(actor_department(ctx.config, ctx.source, was, m), m.time)[level]
-                self.finished = self.finished or by == self.label
+            if m.actor == HUMAN and not self.finished:
+                self.finished = self.holds(actor_department(ctx.config, ctx.source, was, m), m, ctx)
             return
+        comes = m.kind == kinds.routed and case.owner != UNOWNED and not self.holds(case.owner, m, ctx)
+        returns = comes and self.gave_it(case.owner, m, ctx)
         if self.stint is not None and case.owner != was.owner:  # to the pool, or from child to child of one parent
             ctx.change_calendar(self.stint, case.owner, m.time)
-        if case.owner == UNOWNED:
-            return
-        label = ctx.config.path(case.owner, m.time)[level]
-        if m.kind == kinds.routed and label != self.label:
-            if label == self.giver:
-                self.returned(m, ctx, level)
-            self.giver, self.came_from = self.label, self.holder
+        if returns:
+            self.returned(m, ctx)
+        if comes:
+            self.giver, self.gave = self.holder, self.since
             self.stint, self.finished = Clock(b"", m.time, "", since=m.time, calendar=case.owner), False
-        self.label, self.holder = label, case.owner
+        if case.owner != UNOWNED:
+            self.holder, self.since = case.owner, m.time
 
-    def returned(self, m: Moment, ctx: Context, level: int) -> None:
+    def holds(self, department: str, m: Moment, ctx: Context) -> bool:
+        path = ctx.config.path
+        return bool(self.holder) and self.same(path(department, m.time), path(self.holder, self.since))
+
+    def gave_it(self, department: str, m: Moment, ctx: Context) -> bool:
+        path = ctx.config.path
+        return bool(self.giver) and self.same(path(department, m.time), path(self.giver, self.gave))
+
+    def returned(self, m: Moment, ctx: Context) -> None:
         """The stint that ends here is the fact; the return opens it."""
         clock = self.stint
         if clock is not None:
-            clock.opener, clock.department, clock.counterpart = m.id, self.holder, self.came_from
+            clock.opener, clock.department, clock.counterpart = m.id, self.holder, self.giver
             ctx.end(clock, m.time, "finished" if self.finished else "")
-            ctx.draw_last(self.name, clock, level)
+            ctx.draw_last(self.name, clock, self.levels)

@@ -30,7 +30,7 @@ class Reopening(Measure):
     name = "reopening"
     on = (kinds.solved, kinds.closed, kinds.reopened)
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:
             if case.open and not was.open:
                 self.finish(ctx, m.time)

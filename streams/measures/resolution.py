@@ -33,7 +33,7 @@ class Resolution(Measure):
         kinds.reopened,
     )
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.created or kind == kinds.reopened:
             if case.open and not was.open:

@@ -35,7 +35,7 @@ class Silence(Measure):
         kinds.reopened,
     )
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.replied or kind == kinds.asked_requester:
             if m.actor == HUMAN and self.clock is not None:

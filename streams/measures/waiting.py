@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from streams import kinds
-from streams.clock import Context
+from streams.clock import ALL, Context, Levels
 from streams.fact import DONE, PAUSED, RUNNING
 from streams.measure import ENDINGS, Measure
 from streams.timeline import Case, Moment
@@ -59,7 +59,7 @@ class Waiting(Measure):
     beneficiary: str = ""
     stop: int | None = None
 
-    def step(self, m: Moment, was: Case, case: Case, ctx: Context, level: int) -> None:
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if not case.opener:
             return
         waits_for, before = case.waits_for, self.active
@@ -74,13 +74,13 @@ class Waiting(Measure):
         self.active, self.since = self.place(waits_for, case.owner, since, ctx), since
         which = {before, self.active} if before >= 0 else {self.active}
         if self.active == known:
-            which |= self.split(waits_for, ctx)
+            which |= self.tell_apart(waits_for, ctx)
         if (self.stop is None) != case.open:  # all of them stop, or go on
             self.stop = None if case.open else m.time
             which = set(range(len(self.shares)))
         self.draw_shares(ctx, sorted(which))
 
-    def draw(self, ctx: Context, level: int) -> None:
+    def draw(self, ctx: Context) -> None:
         self.draw_shares(ctx, range(len(self.shares)))
 
     def changed(self, waits_for: str, department: str, m: Moment, ctx: Context) -> bool:
@@ -112,14 +112,14 @@ class Waiting(Measure):
         self.shares = (*self.shares, Share(waits_for, department, at))
         return len(self.shares) - 1
 
-    def split(self, waits_for: str, ctx: Context) -> set[int]:
+    def tell_apart(self, waits_for: str, ctx: Context) -> set[int]:
         """While a party has one share, its levels are drawn together. From the second on each level is drawn on its own, for
         departments may have a parent in common. Returns the shares of the party, all to be drawn.
         """
         parts = [i for i, share in enumerate(self.shares) if share.waits_for == waits_for]
         if len(parts) == 2:
             first = self.shares[parts[0]]
-            ctx.take_back(FACTS[waits_for], self.opener, -1, ctx.config.path(first.department, first.start))
+            ctx.take_back(FACTS[waits_for], self.opener, ALL, ctx.config.path(first.department, first.start))
         return set(parts)
 
     def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
@@ -129,16 +129,16 @@ class Waiting(Measure):
             parts = [share for share in self.shares if share.waits_for == waits_for]
             paths = [path(share.department, share.start) for share in parts]
             if len(parts) == 1:
-                self.draw_sum(ctx, -1, paths[0], parts)
+                self.draw_sum(ctx, ALL, paths[0], parts)
                 continue
             for level in ctx.levels:
                 of = {labels[level]: labels for labels, share in zip(paths, parts, strict=True) if share in touched}
                 for label, departments in of.items():
                     own = [share for labels, share in zip(paths, parts, strict=True) if labels[level] == label]
-                    self.draw_sum(ctx, level, departments, own)
+                    self.draw_sum(ctx, (level,), departments, own)
 
-    def draw_sum(self, ctx: Context, level: int, departments: tuple[str, ...], parts: Sequence[Share]) -> None:
-        """The fact of one party, of ``departments`` at one level or (-1) at all: the sum of ``parts``."""
+    def draw_sum(self, ctx: Context, levels: Levels, departments: tuple[str, ...], parts: Sequence[Share]) -> None:
+        """The fact of one party, of ``departments`` at one level or at all: the sum of ``parts``."""
         active, stop = self.shares[self.active], self.stop
         first, waited, worked, runs = parts[0], 0, 0, False
         for share in parts:
@@ -166,4 +166,4 @@ class Waiting(Measure):
             "",
             "",
         )
-        ctx.put(shared, level, departments, ctx.config.path(self.beneficiary, start))
+        ctx.put(shared, levels, departments, ctx.config.path(self.beneficiary, start))
