@@ -43,11 +43,19 @@ class Counts(Struct):
 
 
 class Intake:
-    """One source's way to the log. One thread at a time."""
+    """One source's way to the log. One thread at a time. ``counts`` go on, where the way is a new one."""
 
-    def __init__(self, connector: Connector, people: People, sink: Sink, persons: Persons, answers: Answers) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        people: People,
+        sink: Sink,
+        persons: Persons,
+        answers: Answers,
+        counts: Counts | None = None,
+    ) -> None:
         self.connector, self.people, self.sink = connector, people, sink
-        self.counts = Counts()
+        self.counts = Counts() if counts is None else counts
         self._persons, self._answers = persons, answers
 
     def take(self, documents: Iterable[Document | Rejected]) -> None:
@@ -56,6 +64,10 @@ class Intake:
             made = [document] if isinstance(document, Rejected) else self.connector.parse(document, self.people)
             for one in made:
                 self._say(one)
+
+    def settle(self) -> None:
+        """What was taken is durable when this returns."""
+        self.sink.settle()
 
     def _say(self, made: FromOutside | Rejected) -> None:
         counts = self.counts

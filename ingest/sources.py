@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.connector import Connector, has_hooks, is_polled
 from ingest.connectors import CONNECTORS
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def span(text: Any) -> Any:
+    """``30s``, ``5m``, ``1h``, ``1d``. Raises ``ValueError``."""
+    if not isinstance(text, str):
+        return text
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no span of time: write it like 30s, 5m or 1h")
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+
+
+Span = Annotated[timedelta, BeforeValidator(span)]
 
 
 class SourceEntry(BaseModel):
@@ -28,7 +45,7 @@ class SourceEntry(BaseModel):
     url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     secret_file: Path | None = None
     hook_secret_files: tuple[Path, ...] = ()
-    every: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+    every: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     requests_per_minute: Annotated[float, Field(gt=0)] = 60.0
     ca_file: Path | None = None
     settings: dict[str, Any] = {}

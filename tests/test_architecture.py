@@ -54,12 +54,15 @@ PURE = (
     "ingest/simulation/*.py",
 )
 SHELL = (
+    "ingest/api.py",
     "ingest/broker.py",
     "ingest/environment.py",
     "ingest/files.py",
     "ingest/imap.py",
+    "ingest/polling.py",
     "ingest/publish.py",
     "ingest/replay.py",
+    "ingest/settings.py",
     "ingest/topics.py",
     "streams/app.py",
     "streams/changelog.py",
