@@ -83,11 +83,13 @@ $(PEERS)/.bench: requirements/bench.txt | $(BIN)/python
 	@touch $@
 
 # Programs that the tests run, as they come with Debian: prometheus brings promtool, and Maven fetches a Kafka.
-PROGRAMS = prometheus promtool java mvn
-PACKAGES = prometheus default-jre-headless maven
+# dovecot lies where only root looks for programs.
+PROGRAMS = prometheus promtool java mvn dovecot
+PACKAGES = prometheus default-jre-headless maven dovecot-imapd
 
 debian:
-	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	@PATH="$$PATH:/usr/sbin"; \
+	missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
 		echo "make: the tests need on PATH, and there is not:$$missing" >&2; exit 1; \

@@ -14,11 +14,16 @@ from deploy.ask_cli import explain_case, query, schema
 from deploy.command import Group
 from deploy.config_cli import apply
 from deploy.generation_cli import rebuild, switch
+from deploy.ingest_cli import ingest
 from deploy.measure_cli import demo, replay
-from deploy.mend_cli import rejected, repair
+from deploy.mend_cli import repair
+from deploy.reconcile_cli import reconcile_command as reconcile
+from deploy.rejected_cli import rejected
+from deploy.sandbox_cli import sandbox
 from deploy.sink_cli import sink
 from deploy.streams_cli import streams
 from deploy.topics_cli import topics
+from deploy.unmapped_cli import unmapped
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,16 +42,20 @@ def main() -> None:
 main.add_command(apply)
 main.add_command(demo)
 main.add_command(explain_case)
+main.add_command(ingest)
 main.add_command(query)
 main.add_command(rebuild)
+main.add_command(reconcile)
 main.add_command(rejected)
 main.add_command(repair)
 main.add_command(replay)
+main.add_command(sandbox)
 main.add_command(schema)
 main.add_command(sink)
 main.add_command(streams)
 main.add_command(switch)
 main.add_command(topics)
+main.add_command(unmapped)
 
 # What lives long here are large dicts of bytes: looking through them often finds nothing.
 gc.set_threshold(50_000, 20, 50)

@@ -30,11 +30,10 @@ def queried(sql: str) -> bytes:
 
 
 def set_aside() -> Iterator[bytes]:
-    """The records of ``crossdesk.rejected``, each once: whoever measures anew sets the same ones aside again.
+    """The records of ``crossdesk.rejected``: whoever measures anew sets the same ones aside again.
 
     Raises ``ingest.broker.BrokerUnavailable`` and :class:`TopicsDiffer`.
     """
-    known: set[bytes] = set()
     with TopicReader(broker_settings(os.environ)) as reader:
         stretches = reader.stretches("rejected")
         if not stretches:
@@ -43,6 +42,5 @@ def set_aside() -> Iterator[bytes]:
             )
         for partition, stretch in stretches.items():
             for record in reader.read("rejected", partition, stretch):
-                if record.value is not None and record.value not in known:
-                    known.add(record.value)
+                if record.value is not None:
                     yield record.value

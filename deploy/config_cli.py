@@ -13,10 +13,11 @@ from deploy import config_files
 from deploy.command import Command, data_option, on_kafka_option, refuse_folder
 from deploy.folder import Stopped, newest, opened
 from deploy.intake import bring_up_to_date
-from deploy.succession import Applies, Refused, same
+from deploy.succession import Applies, Refused, written_the_same
 from ingest.broker import broker_settings
 from streams.configuration import Configuration
 from streams.problems import BadConfiguration, Problem, Severity
+from streams.successor import DIRECTORY
 
 
 @click.command(cls=Command, short_help="Check company.yaml and norms.yaml and put them in force.")
@@ -95,12 +96,12 @@ def put_in_force(
     """
     if begun_under is None:
         apply_to(installation, configuration, loaded, directory)
-    elif loaded and not same(configuration.files, begun_under):
+    elif loaded and not written_the_same(configuration.files, begun_under):
         raise Stopped(otherwise)
 
 
 def _in_folder(problems: Iterable[Problem], directory: Path) -> list[Problem]:
-    return [p if p.file == str(directory) else replace(p, file=str(directory / p.file)) for p in problems]
+    return [p if p.file in (str(directory), DIRECTORY) else replace(p, file=str(directory / p.file)) for p in problems]
 
 
 def _show(problems: Iterable[Problem]) -> None:

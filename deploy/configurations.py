@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
+from deploy.directory import of_topic, with_people
 from deploy.folder import Stopped
 from deploy.succession import sources_of, successor
 from deploy.topic_reader import Stretch, TopicReader
@@ -53,6 +54,11 @@ class Configurations:
                 versions.setdefault(int(key), value)  # of two that were said at the same moment the first stands
         return Held(versions, generation)
 
+    @property
+    def configuration(self) -> Configuration | None:
+        """The newest version."""
+        return self.read().newest
+
     def _read(self, first: int = 0) -> list[tuple[bytes, bytes]]:
         ((begin, end),) = self._reader.stretches(CONFIG).values()
         records = self._reader.read(CONFIG, 0, Stretch(max(begin, first), end))
@@ -76,12 +82,12 @@ class Configurations:
             )
 
     def apply(self, files: Files) -> tuple[int, list[Problem]]:
-        """Make ``files`` the next version, unless they say what the newest says: its number, and what to know about it. The events
-        from here on are folded under it. Raises :class:`deploy.succession.Refused`.
+        """Make ``files``, with all that HR systems have said, the next version, unless the newest says the same: its number, and
+        what to know about it. The events from here on are folded under it. Raises :class:`deploy.succession.Refused`.
 
         A mark is said again for a version that is there already: who said it may have been killed before the mark.
         """
-        old = self.read().newest
+        old, files = self.read().newest, with_people(files, of_topic(self._reader))
         new, problems = successor(
             old, files, lambda: least_watermark(self._reader, sources_of(old) if old else frozenset())
         )

@@ -12,10 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import msgspec
-
 from deploy.ahead import Prepared, prepare
+from deploy.directory import of_log, with_people
 from deploy.log import TOPICS, Log, LogError, Stored
+from deploy.rejected import Ledger
 from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected
@@ -101,15 +101,14 @@ class Embedded:
         return known if known != NEVER else None
 
     def apply(self, files: Files) -> tuple[int, list[Problem]]:
-        """Make ``files`` the next version, unless they say what the newest says: its number, and what to know about it.
-
-        Raises :class:`deploy.succession.Refused`.
+        """Make ``files``, with all that HR systems have said, the next version, unless the newest says the same: its number, and
+        what to know about it. Raises :class:`deploy.succession.Refused`.
         """
-        old = self.configuration
+        old, files = self.configuration, with_people(files, of_log(self.log))
         new, problems = successor(old, files, self.least_watermark)
         version = new.version
         if new is old:
-            return version, []
+            return version, problems
         with self.log.transaction():
             self.log.add_configuration(version, encode(new.files))
             self.log.append("events", [("", e.encode(e.config_mark(version, e.instant(now_us()))))], now_us())
@@ -269,9 +268,9 @@ class Embedded:
         return self.log.positions("source:")
 
     def rejected(self) -> dict[str, tuple[int, str]]:
-        """What could not be read: reason -> how often, and the first place."""
-        refused = (msgspec.json.decode(record.value) for record in self.log.read("rejected", 0, 1 << 30))
-        return reasons((one["reason"], one.get("place") or f"offset {one.get('offset')}") for one in refused)
+        """What could not be read, and nobody has handled: reason -> how often, and the first place."""
+        ledger = Ledger(record.value for record in self.log.read("rejected", 0, 1 << 30))
+        return reasons((row.reason, row.where) for row in ledger.rows() for _ in range(row.open))
 
     def indicators(self) -> list[IndicatorValue]:
         """Every indicator as it stands now."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 FORMAT = 5
-TOPICS = ("events", "rejected")
+TOPICS = ("events", "rejected", "directory")
 STATES = ("cases", "departments")
 FIRST = 1
 CURRENT, UNFINISHED = "current", "unfinished"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from deploy.numbers import in_order, name_of
+from deploy.rejected import kind as kind_of
 from deploy.report import say, table_of
 from deploy.words import NO_DATA, about
 from streams.configuration import Configuration
@@ -16,7 +16,6 @@ from streams.fact import UNMAPPED
 
 BUSIEST = 15
 REASONS = 10
-_QUOTED = re.compile(r"'[^']*'")
 
 OF_THE_LOG = """
 SELECT department,
@@ -101,7 +100,7 @@ def _alike(reasons: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]
     """Reasons that differ only in what they quote become one, which quotes the first."""
     kinds: dict[str, list[tuple[str, int, str]]] = {}
     for reason, (count, first) in reasons.items():
-        kinds.setdefault(_QUOTED.sub("", reason), []).append((reason, count, first))
+        kinds.setdefault(kind_of(reason), []).append((reason, count, first))
     return {
         kind[0][0] + (", and others" if len(kind) > 1 else ""): (sum(count for _, count, _ in kind), kind[0][2])
         for kind in kinds.values()
@@ -122,4 +121,4 @@ def rejections(reasons: Mapping[str, tuple[int, str]], where: str) -> Iterator[s
     if len(ordered) > REASONS:
         left = sum(count for _, (count, _) in ordered[REASONS:])
         yield f"{left:>9,}  for {len(ordered) - REASONS} more reasons"
-    yield f"All of them, with their places: crossdesk rejected{where}"
+    yield f"All of them, with their places: crossdesk rejected list --all{where}"

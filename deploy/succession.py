@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streams.configuration import Configuration, Files
 from streams.problems import Problem, Severity
-from streams.successor import check_successor
+from streams.successor import check_successor, keep_past
 
 
 class Refused(Exception):
@@ -33,18 +33,27 @@ def same(files: Files, old: Configuration) -> bool:
     return files.model_copy(update={"version": old.version}) == old.files
 
 
+def written_the_same(files: Files, old: Configuration) -> bool:
+    """The same, whatever HR systems have said meanwhile."""
+    return same(files.model_copy(update={"directory": old.files.directory}), old)
+
+
 def successor(
     old: Configuration | None, files: Files, least_watermark: Callable[[], int | None]
 ) -> tuple[Configuration, list[Problem]]:
-    """``old`` itself where ``files`` say the same, else its next version and what to know about it. ``least_watermark`` is asked
+    """``old`` itself where ``files`` say the same, else its next version; and what to know about it. ``least_watermark`` is asked
     only where it matters. Raises :class:`Refused`.
     """
     if old is None:
         return Configuration(files.model_copy(update={"version": 1})), []
     if same(files, old):
         return old, []
+    watermark = least_watermark()
+    files, notes = keep_past(old, files, watermark)
+    if same(files, old):
+        return old, notes
     new = Configuration(files.model_copy(update={"version": old.version + 1}))
-    problems = check_successor(old, new, least_watermark())
+    problems = [*check_successor(old, new, watermark), *notes]
     if any(p.severity is Severity.error for p in problems):
         raise Refused(problems)
     return new, problems

@@ -10,9 +10,11 @@ from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 from deploy.groups import GroupNames
 from deploy.health import HealthServer, Lag, Moving
 from deploy.memory import collect_rarely, keep_freed
+from deploy.rejected import Row
+from deploy.rejected_limit import RejectedLimit
 from deploy.stage import log_to_stderr
 from deploy.topics import refuse_differences
-from ingest.broker import broker_settings
+from ingest.broker import BrokerSettings, broker_settings
 from ingest.environment import read
 from ingest.topics import name
 from sinks.prometheus import Exporter
@@ -32,11 +34,12 @@ def run() -> None:
     log_to_stderr()
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a large batch makes its timers late, as it should
     settings = read(Settings, ENVIRONMENT, os.environ)
-    worker = worker_of(settings)
+    broker = broker_settings(os.environ)
+    worker = worker_of(settings, broker)
     collect_rarely()
     running = Streams(worker)
     exporter = Exporter()
-    watch = Watch(running, settings, exporter)
+    watch = Watch(running, settings, exporter, broker)
     server = HealthServer(
         settings.health_host,
         settings.health_port,
@@ -54,9 +57,9 @@ def run() -> None:
         server.close()
 
 
-def worker_of(settings: Settings) -> Worker:
-    """What a worker on this environment's broker is made of. Raises ``BadSettings``, ``BrokerUnavailable``, ``TopicsDiffer``."""
-    broker, generation = broker_settings(os.environ), settings.generation
+def worker_of(settings: Settings, broker: BrokerSettings) -> Worker:
+    """What a worker on this broker is made of. Raises ``BadSettings``, ``BrokerUnavailable``, ``TopicsDiffer``."""
+    generation = settings.generation
     topics = Topics(
         partitions=refuse_differences(broker, generation),
         cases_state=name("cases", generation),
@@ -69,8 +72,8 @@ def worker_of(settings: Settings) -> Worker:
 class Watch:
     """Looks at a worker from a thread of its own, so that it sees too when its loop hangs."""
 
-    def __init__(self, running: Streams, settings: Settings, exporter: Exporter) -> None:
-        self.running, self.settings = running, settings
+    def __init__(self, running: Streams, settings: Settings, exporter: Exporter, broker: BrokerSettings) -> None:
+        self.running, self.settings, self.events = running, settings, name("events")
         self.moving = Moving(now(), settings.stuck_seconds)
         self.figures: Figures | None = None
         self.stuck_since: float | None = None
@@ -80,12 +83,15 @@ class Watch:
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
         self._metrics = Metrics(exporter)
+        self._rejected = RejectedLimit(broker, settings.rejected_limit, self._is_ours, self._many_unreadable)
 
     def start(self) -> None:
         self._thread.start()
+        self._rejected.start()
 
     def stop(self) -> None:
         self._stopping.set()
+        self._rejected.stop()
 
     def not_live(self) -> str:
         return self.not_ready() if self.stuck_for > self.settings.stuck_seconds else ""
@@ -98,7 +104,15 @@ class Watch:
             return "not a member of its group yet"
         if self.silent > self.settings.stuck_seconds:
             return f"no broker has answered for {self.silent:.0f} s"
-        return self._unmoved()
+        return self._unmoved() or self._rejected.not_ready()
+
+    def _is_ours(self, row: Row) -> bool:
+        """Whether it lies in a partition of ours."""
+        return self.figures is not None and (self.events, row.partition) in self.figures.offsets
+
+    def _many_unreadable(self) -> bool:
+        """Ever since the events are folded. How many of them nobody has handled, only the topic tells."""
+        return self.figures is not None and self.figures.counts.get("unreadable", 0) > self.settings.rejected_limit
 
     @property
     def silent(self) -> float:

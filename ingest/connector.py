@@ -154,6 +154,12 @@ class Connector(BaseModel, ABC):
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
         """What :meth:`parse` says, as far as it can be read; raises ``Unreadable`` where nothing more can be."""
 
+    def is_history(self, document: Document) -> bool:  # noqa: ARG002 - of the sources that tell changes, no document is
+        """Whether all is in it that the source has to say of where a person was, and since when: it replaces what was told before.
+        Else it tells changes, and these are added.
+        """
+        return False
+
     def authorization(self, secret: str) -> Mapping[str, str]:
         """The headers by which the API knows us."""
         raise NotImplementedError
@@ -164,6 +170,12 @@ class Connector(BaseModel, ABC):
 
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         """All documents of one case: for a doorbell, and to compare. Empty: there is none such."""
+        raise NotImplementedError
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:
+        """What a group is called whose id stands in events; ``asks``: one that requesters belong to. Empty: it has no name, or is
+        gone. Only of a source that names its groups by ids.
+        """
         raise NotImplementedError
 
     def filed(self, lines: Iterable[str], place: str) -> Iterator[Document | Rejected]:
@@ -204,6 +216,10 @@ def is_polled(connector: type[Connector]) -> bool:
 
 def has_hooks(connector: type[Connector]) -> bool:
     return connector.told_by is not Connector.told_by
+
+
+def names_groups(connector: type[Connector]) -> bool:
+    return connector.group_name is not Connector.group_name
 
 
 def reads_files(connector: type[Connector]) -> bool:

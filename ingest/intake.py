@@ -4,14 +4,25 @@ where they wait for the end of their week, and what cannot be read to where it w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from ingest.connector import Connector, Document, FromOutside, Rejected
-from ingest.event import Absent, Answered, Joined, Left, Moved, PersonEvent, Rated, encode
+from ingest.connector import Connector, Document, Rejected
+from ingest.event import (
+    Absent,
+    Answered,
+    CaseEvent,
+    ExternalScore,
+    Joined,
+    Left,
+    Moved,
+    PersonEvent,
+    Rated,
+    encode,
+)
 from ingest.identity import People
 
 Answer = Answered | Rated
@@ -27,10 +38,17 @@ class Sink(Protocol):
     def settle(self) -> None: ...
 
 
-Persons = Callable[[PersonEvent], Iterable[tuple[str, bytes]]]
-"""What the directory must be told because of it: keys and records. Nothing, where it knows that."""
-Answers = Callable[[Answer], None]
-"""Keeps an answer: it is durable when this returns."""
+class Told(NamedTuple):
+    """What a document says of persons. ``whole``: all that its source has to say of where they were; else changes, told alone."""
+
+    events: Sequence[PersonEvent]
+    whole: bool
+
+
+Persons = Callable[[Told], Iterable[tuple[str, bytes]]]
+"""What the directory (``ingest.directory``) holds of them because of it: keys and records."""
+Answers = Callable[[Sequence[Answer]], None]
+"""Keeps answers, all or none: they are durable when this returns."""
 
 
 class Counts(Struct):
@@ -57,30 +75,55 @@ class Intake:
         self.connector, self.people, self.sink = connector, people, sink
         self.counts = Counts() if counts is None else counts
         self._persons, self._answers = persons, answers
+        self._answered: list[Answer] = []
+        self._known: dict[str, bytes] = {}
+        self._directed: dict[str, bytes] = {}
 
     def take(self, documents: Iterable[Document | Rejected]) -> None:
         """Say what they mean. Durable when the sink is settled."""
         for document in documents:
-            made = [document] if isinstance(document, Rejected) else self.connector.parse(document, self.people)
-            for one in made:
-                self._say(one)
+            if isinstance(document, Rejected):
+                self._say(document)
+            else:
+                self._take(document)
 
     def settle(self) -> None:
         """What was taken is durable when this returns."""
+        answered, self._answered = self._answered, []
+        if answered:
+            self._answers(answered)
         self.sink.settle()
+        self._known |= self._directed
+        self._directed = {}
 
-    def _say(self, made: FromOutside | Rejected) -> None:
+    def _take(self, document: Document) -> None:
+        told: list[PersonEvent] = []
+        whole = self.connector.is_history(document)
+        for made in self.connector.parse(document, self.people):
+            if isinstance(made, Joined | Moved | Left | Absent):
+                told.append(made)
+            else:
+                whole = whole and not isinstance(made, Rejected)
+                self._say(made)
+        if told:
+            self._direct(Told(told, whole))
+
+    def _direct(self, told: Told) -> None:
+        """What was said and is durable is not said again."""
+        self.counts.persons += len(told.events)
+        for key, record in self._persons(told):
+            if self._known.get(key) != record:
+                self.sink.say("directory", key, record)
+                self._directed[key] = record
+
+    def _say(self, made: CaseEvent | Answer | ExternalScore | Rejected) -> None:
         counts = self.counts
         if isinstance(made, Rejected):
             counts.rejected += 1
             self.sink.say("rejected", made.subject, msgspec.json.encode(made))
         elif isinstance(made, Answered | Rated):
             counts.answers += 1
-            self._answers(made)
-        elif isinstance(made, Joined | Moved | Left | Absent):
-            counts.persons += 1
-            for key, record in self._persons(made):
-                self.sink.say("directory", key, record)
+            self._answered.append(made)
         else:
             counts.events += 1
             self.sink.say("events", made.key, encode(made))

@@ -6,7 +6,7 @@ Each source has a thread, a way to the log and a budget of its own: one that is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from threading import Event, Lock
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ingest.api import SourceDown, Stopped
 from ingest.broker import BrokerUnavailable
-from ingest.connector import Api, Refused
+from ingest.connector import Api, Document, Refused
 from ingest.event import Unreadable, encode, watermark
 from ingest.intake import Intake
 
@@ -24,6 +24,8 @@ log = logging.getLogger("crossdesk.ingest")
 
 LONGEST_REST = 300.0
 GONE = 404
+RINGS_AT_ONCE = 50
+"""Cases that are said before it is waited for their acknowledgement."""
 
 
 class Standing(Struct):
@@ -111,21 +113,23 @@ class Poller:
             rings, self._rings = list(self._rings), {}
         try:
             while rings:
-                self._look_at(rings[-1], api, intake)
-                rings.pop()
+                some = rings[-RINGS_AT_ONCE:]
+                for subject in some:
+                    intake.take(self._case(subject, api, intake))
+                intake.settle()
+                del rings[-len(some) :]
         finally:
             for subject in rings:
                 self.ring(subject)
 
-    def _look_at(self, subject: str, api: Api, intake: Intake) -> None:
+    @staticmethod
+    def _case(subject: str, api: Api, intake: Intake) -> Sequence[Document]:
         try:
-            documents = intake.connector.case(api, subject)
+            return intake.connector.case(api, subject)
         except Refused as refused:
             if refused.status != GONE:
                 raise
-            documents = ()
-        intake.take(documents)
-        intake.settle()
+            return ()
 
     def _answer_until(self, end: float, api: Api, intake: Intake) -> None:
         while not self._stop.is_set():

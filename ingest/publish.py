@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
-from ingest.event import MAX_RECORD_BYTES
+from ingest.event import LARGEST_RECORD_BYTES
 from ingest.topics import name
 
 OUTSTANDING = 50_000
@@ -39,7 +39,7 @@ class Publisher:
                 compression_type="lz4",
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
-                max_request_size=2 * MAX_RECORD_BYTES,
+                max_request_size=LARGEST_RECORD_BYTES,
                 max_block_ms=milliseconds,
                 delivery_timeout_ms=milliseconds,
                 request_timeout_ms=min(30_000, milliseconds // 2),
@@ -65,6 +65,11 @@ class Publisher:
 
     def settle(self) -> None:
         """Wait until everything has been acknowledged."""
+        if self._waiting:
+            try:
+                self._producer.flush(self.wait)  # now, and not when more might have come
+            except KafkaError as error:
+                raise BrokerUnavailable(f"the broker has not acknowledged a record: {error}") from error
         self._settle(0)
 
     def _settle(self, left: int) -> None:

@@ -20,6 +20,7 @@ class IngestSettings(BaseModel):
     ``sources``: the file sources.yaml. ``key``: of pseudonyms, ``key_id`` its name, ``aliases`` a CSV file of the columns native
     and own. ``answers``: where answers to surveys wait for the end of their week, encrypted with ``answers_key``.
     ``tls_certificate`` and ``tls_key``: of the port for webhooks; without them it is for a proxy on this machine.
+    ``reconcile_hours``: how often each source is walked whole and compared with what was said of it; 0: never.
     ``rejected_limit``: with more unhandled ones the stage is not ready.
     """
 
@@ -37,6 +38,7 @@ class IngestSettings(BaseModel):
     tls_key: Path | None = None
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=8922, ge=0, le=65535)
+    reconcile_hours: float = Field(default=24.0, ge=0)
     rejected_limit: int = Field(default=1_000, ge=0)
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ class SourceEntry(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^/\x00]+$")]
     connector: str
-    url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
+    url: Annotated[str, Field(pattern=r"^((https?|imaps?)://[^\s?#]+)?$")] = ""
     secret_file: Path | None = None
     hook_secret_files: tuple[Path, ...] = ()
     every: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
@@ -65,6 +65,8 @@ class SourceEntry(BaseModel):
             raise ValueError("url without secret_file: write what its API knows us by into a file, and name it here")
         if self.url and not is_polled(kind):
             raise ValueError(f"{self.connector} has no API to ask: leave url away")
+        if self.url.startswith("imap") != (self.connector == "mailbox") and self.url:
+            raise ValueError("url: a mailbox has one like imaps://mail.example.com, all else https://…")
         if self.hook_secret_files and not has_hooks(kind):
             raise ValueError(f"{self.connector} sends no webhooks: leave hook_secret_files away")
         return self

@@ -45,7 +45,7 @@ class Topic(NamedTuple):
 _TOPICS = (
     Topic("events", "case", _kept(13 * MONTH_MS)),
     Topic("config", "version", COMPACTED, spread=False),
-    Topic("directory", "group or pseudonym", COMPACTED, spread=False),
+    Topic("directory", "source and pseudonym", COMPACTED, spread=False),
     Topic("cursors", "source", COMPACTED, spread=False),
     Topic("cases", "row of the state of a case", COMPACTED, derived=True),
     Topic("facts", "fact; the partition is the department's", _kept(13 * MONTH_MS), derived=True),

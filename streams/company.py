@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from streams.dated import FOR_EVER, Dated, Since, ZoneName, instant
 from streams.fact import UNMAPPED, UNOWNED
 from streams.opening import HolidayCodes, Hours
+from streams.people import Directory, department_of, joined
 from streams.problems import Listed, Part, refuse
 
 ANYBODY = "*"
@@ -112,10 +113,11 @@ class CompanyFile(Part):
 
 
 class Company:
-    """The company file, compiled: look-ups by instant (UTC µs)."""
+    """The company file, compiled: look-ups by instant (UTC µs). ``directory``: where people are who are not written there."""
 
-    def __init__(self, file: CompanyFile) -> None:
+    def __init__(self, file: CompanyFile, directory: Directory | None = None) -> None:
         self.file = file
+        self.directory: Directory = directory or {}
         self.each = file.groups == "each"
         self.entries: Mapping[str, DepartmentEntry] = {entry.id: entry for entry in file.departments}
         self.parents: Mapping[str, Dated[str]] = {
@@ -128,6 +130,7 @@ class Company:
         self.people: Mapping[str, Dated[str]] = _dated(
             ((e.person, instant(e.since, file.zone), e.department) for e in file.people), ""
         )
+        self._people = {who: history for who, history in self.people.items() if who not in self.directory}
         self.levels = 1 if self.each else max((len(line) for line in self._lines()), default=1)
         self._own: dict[tuple[str, str], str] = {}
         self._paths: dict[str, Dated[tuple[str, ...]]] = {}
@@ -145,8 +148,24 @@ class Company:
 
     def person(self, who: str, at: int) -> str:
         """The department of a pseudonym, or empty."""
-        history = self.people.get(who)
-        return "" if history is None else history.at(at)
+        history = self._people.get(who)
+        if history is None:
+            if who not in self.directory:
+                return ""
+            history = self.history(who)
+        return history.at(at)
+
+    def history(self, who: str) -> Dated[str]:
+        """The departments of a pseudonym. From its first date on, what is written in the file counts, and not the directory."""
+        history = self._people.get(who)
+        if history is None:
+            written = list(self.people.get(who, ()))
+            told = department_of(self.directory.get(who, {}), self.groups, self.department)
+            before = [(at, department) for at, department in told if not written or at < written[0][0]]
+            history = Dated(joined([*before, *written]), before="")
+            if who in self.directory:
+                self._people[who] = history
+        return history
 
     def path(self, department: str, at: int) -> tuple[str, ...]:
         """The department at each level, from the top, ``levels`` of them; below its own depth it stands for itself."""

@@ -11,15 +11,19 @@ from pydantic import Field
 
 from streams.company import Company, CompanyFile, SourceEntry
 from streams.norms import Norms, NormsFile
+from streams.people import Places
 from streams.problems import Part
 
 
 class Files(Part):
-    """What was written, checked for its types; norms by the name of their file."""
+    """What was written, checked for its types; norms by the name of their file. ``directory``: what HR systems said of people until
+    this version was made.
+    """
 
     version: int = Field(ge=1)
     company: CompanyFile
     norms: Mapping[str, NormsFile] = {}
+    directory: Mapping[str, Mapping[str, Places]] = {}
 
 
 def encode(files: Files) -> bytes:
@@ -33,7 +37,7 @@ class Configuration:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.version = files.version
-        self.company = Company(files.company)
+        self.company = Company(files.company, files.directory)
         self.norms = Norms(self.company, files.norms.values())
         self.levels = self.company.levels
         self.every_level = tuple(range(self.levels))

@@ -37,6 +37,11 @@ class Dated(Generic[T]):
         index = bisect_right(self._starts, instant)
         return self._values[index - 1] if index else self.before
 
+    def entry(self, instant: int) -> tuple[int, T]:
+        """The value, and since when it holds."""
+        index = bisect_right(self._starts, instant)
+        return (self._starts[index - 1], self._values[index - 1]) if index else (FOR_EVER, self.before)
+
     def __iter__(self) -> Iterator[tuple[int, T]]:
         return zip(self._starts, self._values, strict=True)
 

@@ -92,7 +92,7 @@ def _members(say: Say, company: Company) -> Iterator[Problem]:
     named += [(("bots", i, "source"), bot.source) for i, bot in enumerate(file.bots)]
     for at, source in named:
         if sources and source not in sources:
-            mend = did_you_mean(source, sources) or "right if it is retired; else add it to `sources`"
+            mend = did_you_mean(source, sources) or "right if it is retired, or an HR system; else add it to `sources`"
             yield say(f"'{source}' is not among the sources", mend, *at, warning=True)
 
 

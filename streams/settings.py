@@ -33,6 +33,7 @@ class Settings(BaseModel):
     partitions wait for it, for ``session_seconds``, and nothing is assigned anew. ``agents``: which of the two folds it runs.
     ``batch_records``: the most that are fetched and folded at once. ``tell_seconds``: how often indicators are told anew.
     A worker is not ready that has lag and has not moved for ``stuck_seconds``; after twice as long it ends, to be started again.
+    Nor is one that has set aside more than ``rejected_limit`` records that nobody has handled.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     session_seconds: float = Field(default=8.0, ge=6, le=300)
     tell_seconds: float = Field(default=0.5, ge=0.05, le=60)
     stuck_seconds: float = Field(default=60.0, ge=10)
+    rejected_limit: int = Field(default=1_000, ge=0)
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=8931, ge=0, le=65535)
 

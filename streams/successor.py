@@ -10,14 +10,20 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from streams.configuration import Configuration
-from streams.dated import Dated, shown
+from streams.company import Company
+from streams.configuration import Configuration, Files
+from streams.dated import FOR_EVER, Dated, shown
+from streams.fact import UNMAPPED
 from streams.lint import COMPANY
 from streams.norms import Version, default_schedule, valid_from
+from streams.people import within
 from streams.problems import Place, Problem, Severity
 
 DAY_US = 86_400_000_000
 LIMIT_DAYS = 35
+DIRECTORY = "people"
+"""Instead of a file, in problems."""
+NOT_KNOWN = ("", UNMAPPED)
 
 K = TypeVar("K")
 
@@ -31,6 +37,24 @@ def check_successor(old: Configuration, new: Configuration, least_watermark: int
         *_organisation(old, new, least_watermark - LIMIT_DAYS * DAY_US),
         *_hours(old, new),
     ]
+
+
+def keep_past(old: Configuration, files: Files, least_watermark: int | None) -> tuple[Files, list[Problem]]:
+    """``files`` with as much of what HR systems say now as may follow ``old``, and what to know about it. They correct by
+    themselves, so a correction that reaches further back than the limit is no error: before it stands what was there.
+    """
+    if least_watermark is None or files.directory == old.files.directory:
+        return files, []
+    limit = least_watermark - LIMIT_DAYS * DAY_US
+    directory, corrected = within(limit, old.files.directory, files.directory)
+    kept = files.model_copy(update={"directory": directory})
+    if not corrected:
+        return kept, []
+    day = shown(limit, files.company.zone)
+    people = "1 person was" if corrected == 1 else f"{corrected} people were"
+    text = f"HR systems have corrected where {people} before {day}"
+    mend = f"corrections reach back {LIMIT_DAYS} days: until then stays what was there, from then on they count"
+    return kept, [Problem(DIRECTORY, 0, text, mend, Severity.warning)]
 
 
 def _norms(old: Configuration, new: Configuration, least_watermark: int) -> Iterator[Problem]:
@@ -72,11 +96,10 @@ def _organisation(old: Configuration, new: Configuration, limit: int) -> Iterato
         return
     groups = {(g.source, g.group): ("groups", i) for i, g in enumerate(file.group_entries)}
     departments = {d.id: ("departments", i) for i, d in enumerate(file.departments)}
-    people = {p.person: ("people", i) for i, p in enumerate(file.people)}
     backdated = partial(_backdated, zone=file.zone, limit=limit)
     yield from backdated("group", was.groups, becomes.groups, groups)
     yield from backdated("department", was.parents, becomes.parents, departments)
-    yield from backdated("person", was.people, becomes.people, people)
+    yield from backdated("person", *_people(was, becomes), {p.person: ("people", i) for i, p in enumerate(file.people)})
 
 
 def _backdated(
@@ -95,6 +118,21 @@ def _backdated(
             text = f"the place of {what} '{name}' changes from {shown(changed, zone)}"
             mend = f"put back what was there; changes reach back {LIMIT_DAYS} days, to {shown(limit, zone)}"
             yield Problem(COMPANY, 0, text, mend, at=places.get(key, ()))
+
+
+def _people(was: Company, becomes: Company) -> tuple[Mapping[str, Dated[str]], Mapping[str, Dated[str]]]:
+    """Of whom the file names. What HR systems say of the others has its limit already (``streams.people.within``). Where a system
+    knows somebody, a department where there was none is named for the first time.
+    """
+    named = [*was.people, *(who for who in becomes.people if who in was.directory and who not in was.people)]
+    old = {who: was.history(who) for who in named}
+    new = {who: becomes.history(who) for who in named}
+    for who in named:
+        if who in becomes.directory:
+            starts = sorted({FOR_EVER, *old[who].starts, *new[who].starts})
+            told = [(at, old[who].at(at) if old[who].at(at) not in NOT_KNOWN else new[who].at(at)) for at in starts]
+            old[who] = Dated(told, before="")
+    return old, new
 
 
 def _hours(old: Configuration, new: Configuration) -> Iterator[Problem]:

@@ -93,10 +93,14 @@ def documented(name: str, kind: str) -> list[str]:
 
 # -- help
 COMMANDS = (
-    *("apply", "demo", "explain", "query", "rebuild", "rejected", "repair", "replay", "schema", "sink", "streams"),
-    *("switch", "topics"),
+    *("apply", "demo", "explain", "ingest", "query", "rebuild", "reconcile", "rejected", "repair"),
+    *("replay", "sandbox", "schema", "sink", "streams", "switch", "topics", "unmapped"),
 )
-PARTS = ("topics apply", "topics check", "sink clickhouse", "sink prometheus")
+PARTS = (
+    *("rejected list", "rejected show", "rejected replay", "rejected discard"),
+    *("ingest run", "ingest check", "ingest file"),
+    *("topics apply", "topics check", "sink clickhouse", "sink prometheus"),
+)
 
 
 def test_the_help_names_every_command_in_whole_sentences() -> None:
@@ -480,8 +484,10 @@ def test_a_row_that_cannot_be_read_is_counted_with_its_place_and_the_rest_flows(
     assert said.code == 0
     assert f"1 row could not be read:\n        1  {reason} (first: log.csv:{line})\n" in said.err
     assert counted(changed.parent / "d") > 10
-    listed = crossdesk("rejected", "--data", "d", at=changed.parent)
-    assert re.fullmatch(rf"log.csv:{line}: {re.escape(reason)}( \(case INC1\))?\n", listed.out)
+    listed = crossdesk("rejected", "list", "--all", "--data", "d", at=changed.parent)
+    assert re.fullmatch(
+        rf"[0-9a-f]{{12}} servicenow_log log.csv:{line}: {re.escape(reason)}( \(case INC1\))?\n", listed.out
+    )
     assert json.loads(crossdesk("rejected", "--json", "--data", "d", at=changed.parent).out)["reason"] == reason
 
 
@@ -500,7 +506,9 @@ def test_many_reasons_of_one_kind_are_one_line(changed: Path) -> None:
     changed.write_text("\n".join([header, first, *rows]) + "\n")
     said = replay(changed.parent, Path("log.csv"))
     assert "30 rows could not be read:\n       30  impossible time 'bad0'" in said.err
-    assert len(crossdesk("rejected", "--data", "d", at=changed.parent).out.splitlines()) == 30
+    assert len(crossdesk("rejected", "--all", "--data", "d", at=changed.parent).out.splitlines()) == 30
+    (line,) = crossdesk("rejected", "--data", "d", at=changed.parent).out.splitlines()
+    assert line.startswith("     30  servicenow_log: impossible time 'bad0'")
 
 
 @pytest.mark.parametrize(

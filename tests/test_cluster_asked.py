@@ -84,12 +84,12 @@ def test_what_could_not_be_read_is_listed_once_with_its_partition(installation: 
     one, other = (rejected(p, 7, Unreadable("no JSON"), b"\xff") for p in (0, 1))
     for value in (one, other, one):
         installation.put("rejected", 0, b"7", value)
-    said = run("rejected", "--kafka", environment=installation.environment)
+    said = run("rejected", "--kafka", "--all", environment=installation.environment)
     assert said.output.splitlines() == [
-        "partition 0, offset 7 of the log: no JSON",
-        "partition 1, offset 7 of the log: no JSON",
+        "0-7 partition 0, offset 7 of the log: no JSON",
+        "1-7 partition 1, offset 7 of the log: no JSON",
     ]
-    shown = run("rejected", "--kafka", "--json", environment=installation.environment).output
+    shown = run("rejected", "--kafka", "--all", "--json", environment=installation.environment).output
     assert [json.loads(line)["partition"] for line in shown.splitlines()] == [0, 1]
     assert msgspec.json.decode(one)["raw"] == "\ufffd"
 

@@ -16,8 +16,10 @@ from pydantic.fields import FieldInfo
 
 from deploy.cli import main
 from deploy.health import Lag
+from deploy.ingest_metrics import Metrics as OfIntake
 from deploy.worker import Metrics
 from ingest import broker
+from ingest import settings as ingest
 from sinks import settings as sinks
 from sinks.clickhouse_sink import ClickHouseSink, Topics
 from sinks.persistence import Persistence
@@ -27,6 +29,7 @@ from streams import settings as streams
 
 ROOT = Path(__file__).parent.parent
 KAFKA = (ROOT / "docs" / "kafka.md").read_text(encoding="utf-8")
+INGEST = (ROOT / "docs" / "ingest.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ASSIGNED = re.compile(r"([A-Z_]+)=\S*")
 NOTHING = "–"
@@ -44,7 +47,7 @@ def shown(value: object) -> str:
 
 def table_of_settings(prefix: str) -> dict[str, str]:
     """Variable -> what it is unless set, of the table behind the line that begins with the prefix."""
-    table = KAFKA.split(f"`{prefix}…`, of ", 1)[1].split("\n\n")[1]
+    table = (KAFKA + INGEST).split(f"`{prefix}…`, of ", 1)[1].split("\n\n")[1]
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", table, re.MULTILINE)
     return {name: default.strip("`") for name, default in rows}
 
@@ -60,6 +63,7 @@ def variable(name: str, field: FieldInfo) -> str:
         (broker.ENVIRONMENT, broker.BrokerSettings),
         (streams.ENVIRONMENT, streams.Settings),
         (sinks.ENVIRONMENT, sinks.SinkSettings),
+        (ingest.ENVIRONMENT, ingest.IngestSettings),
     ],
 )
 def test_the_tables_have_every_setting_and_what_it_is_unless_set(prefix: str, model: type[BaseModel]) -> None:
@@ -74,13 +78,16 @@ def test_variables_that_examples_set_are_settings() -> None:
             (broker.ENVIRONMENT, broker.BrokerSettings),
             (streams.ENVIRONMENT, streams.Settings),
             (sinks.ENVIRONMENT, sinks.SinkSettings),
+            (ingest.ENVIRONMENT, ingest.IngestSettings),
         )
         for name in cast(Any, model).model_fields
         for end in ("", "_FILE")
     }
     for page in PAGES:
         written = re.findall(r"CROSSDESK_[A-Z_]*[A-Z]", page.read_text(encoding="utf-8"))
-        assert {name for name in written if not name.endswith(("_KAFKA", "_STREAMS", "_SINKS"))} <= known, page.name
+        assert {name for name in written if not name.endswith(("_KAFKA", "_STREAMS", "_SINKS", "_INGEST"))} <= known, (
+            page.name
+        )
 
 
 # -- commands
@@ -120,6 +127,13 @@ def test_the_table_has_every_metric_that_a_stage_says_of_itself() -> None:
     PrometheusSink("c", str, nothing, nothing, third)
     said = {name for e in (exporter, other, third) for name in re.findall(r"# HELP (crossdesk_\S+)", text_of(e))}
     assert set(re.findall(r"^\| `(crossdesk_\w+)` \|", KAFKA, re.MULTILINE)) == said
+
+
+def test_the_table_of_the_intake_has_every_metric_of_it() -> None:
+    exporter = Exporter()
+    OfIntake(exporter, cast(Any, None))
+    said = set(re.findall(r"# HELP (crossdesk_\S+)", text_of(exporter)))
+    assert set(re.findall(r"^\| `(crossdesk_\w+)` \|", INGEST, re.MULTILINE)) == said
 
 
 def text_of(exporter: Exporter) -> str:

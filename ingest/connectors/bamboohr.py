@@ -242,6 +242,9 @@ class BambooHR(Connector):
         yield from (Doorbell(str(employee)) for employee in dict.fromkeys(named))
 
     # -- what it means
+    def is_history(self, document: Document) -> bool:
+        return "absence" not in document
+
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
         if "unknown" in document:
             raise self._unknown(converted(document["unknown"], Unknown))

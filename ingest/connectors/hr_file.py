@@ -119,6 +119,9 @@ class HrFile(Connector):
                 yield where, error
 
     # -- what it means
+    def is_history(self, document: Document) -> bool:
+        return document.get("whole") is not False
+
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
         told = converted(document, Told)
         if told.person.strip() in self.bots:

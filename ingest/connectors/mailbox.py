@@ -2,9 +2,9 @@
 
 ``ingest/imap.py`` answers what is asked here::
 
-    FOLDER   name, since_uid  {"uidvalidity": 7, "messages": [...], "more": false}: the next mails with a higher UID
-    MESSAGE  id               {"message": {...}}, or null: the mail with this Message-ID
-    THREAD   id               {"messages": [...]}: it, those that name it under References or In-Reply-To, and answers to them
+    FOLDER   name, since_uid  {"uidvalidity": 7, "uidnext": 12, "messages": [...], "more": false}: the next mails with a higher UID
+    THREADS  folders, ids     {"threads": [{"root": "<...>", "messages": [...]}]}: every whole thread in which a mail with one of
+                              these Message-IDs is, with what the last answer to FOLDER had of it. Both are lists in JSON
 
 A mail is dated by INTERNALDATE, when the mailbox received it: the Date header is the sender's clock. Message-IDs may carry
 addresses, so that they leave as keyed hashes only.
@@ -12,32 +12,33 @@ addresses, so that they leave as keyed hashes only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from pydantic import BeforeValidator, Field
 
 from ingest import event as e
 from ingest.change import Change, Message, events
 from ingest.changes import Meant
 from ingest.connector import Api, Connector, Document, FromOutside, Page, Rejected, Tells, tells
-from ingest.event import Actor, CreatedData, RoutedData
+from ingest.event import Actor, CreatedData, RoutedData, Unreadable
 from ingest.identity import People
-from ingest.reading import converted
+from ingest.reading import as_cursor, converted, decoded
 from ingest.times import time_reader
 
 LATEST = timedelta(minutes=1)
 """What was received within it may not be in its folder yet."""
-DEEPEST = 100
-"""So many mails back a thread is followed where mails name only the one before."""
 DEEPEST_ORDER = 1 << 16
 AUTOMATIC_PRECEDENCE = ("auto_reply", "bulk", "junk")
 DAEMON = "mailer-daemon@"
 
 _time = time_reader(("iso",), UTC)
+_AFTER_SUBMITTED = re.compile(r"[;(\s]")
 
 
 def _addresses(given: Any) -> Any:
@@ -72,18 +73,35 @@ class Mail(Struct, frozen=True):
     auto_submitted: str = ""
     precedence: str = ""
     auto_response_suppress: str = ""
+    auto_reply: str = ""
+    list_id: str = ""
+    has_unsubscribe: bool = False
     return_path: str | None = None
 
     @property
-    def is_automatic(self) -> bool:
-        submitted = self.auto_submitted.partition(";")[0].strip().casefold()
+    def writers(self) -> frozenset[str]:
+        return frozenset(one for one in (*self.from_, self.sender, *self.reply_to) if one)
+
+    @property
+    def content(self) -> bytes:
+        """All but where it lies."""
+        return msgspec.json.encode(structs.replace(self, folder="", uid=0, saved=None))
+
+    def is_automatic(self, lists: frozenset[str]) -> bool:
+        submitted = _AFTER_SUBMITTED.split(self.auto_submitted.strip().casefold(), maxsplit=1)[0]
+        is_from_list = bool(self.list_id or self.has_unsubscribe) or self._has_automatic_precedence
         return (
             submitted not in ("", "no")
-            or self.precedence.strip().casefold() in AUTOMATIC_PRECEDENCE
+            or (is_from_list and self.list_id not in lists)
             or bool(self.auto_response_suppress.strip())
+            or self.auto_reply.strip().casefold() not in ("", "no")
             or self.return_path == ""
             or any(one.startswith(DAEMON) for one in self.from_)
         )
+
+    @property
+    def _has_automatic_precedence(self) -> bool:
+        return self.precedence.strip().casefold() in AUTOMATIC_PRECEDENCE
 
 
 class Told(Struct, frozen=True):
@@ -99,17 +117,25 @@ class Place(Struct):
 
 
 class Sent(Struct):
-    """One mail, of which copies may lie in several folders: received with the first, done with the first that was moved there."""
+    """One mail, of which copies may lie in several folders: it is as the first that was received, done with the first that was
+    moved there, and automatic if every copy says so: what passed over a mailing list was written all the same.
+    """
 
     mail: Mail
     at: datetime
     done: datetime | None
+    is_automatic: bool
+
+    def with_copies(self, others: Iterable[Sent]) -> Sent:
+        all_of_it = (self, *others)
+        done = min((one.done for one in all_of_it if one.done is not None), default=None)
+        return structs.replace(self, done=done, is_automatic=all(one.is_automatic for one in all_of_it))
 
 
 class Mailbox(Connector):
     """``user`` logs in. ``team``: the addresses of those who serve, that of the mailbox among them, ``bots`` those of machines.
     ``group``: to whom its cases are routed. ``folders``: where mails arrive, and where sent ones lie. ``done``: into which whoever
-    serves moves what is solved.
+    serves moves what is solved. ``lists``: the List-Id of mailing lists over which persons write to the team.
     """
 
     name: ClassVar[str] = "mailbox"
@@ -120,58 +146,66 @@ class Mailbox(Connector):
     group: Annotated[str, Field(min_length=1, max_length=512)]
     folders: tuple[str, ...] = ("INBOX", "Sent")
     done: frozenset[str] = frozenset()
+    lists: Addresses = frozenset()
 
     @property
     def every_folder(self) -> tuple[str, ...]:
         """All that are read."""
-        return (*self.folders, *sorted(self.done - set(self.folders)))
+        return (*dict.fromkeys(self.folders), *sorted(self.done - set(self.folders)))
 
     # -- the API
     def authorization(self, secret: str) -> Mapping[str, str]:
-        """For LOGIN."""
-        return {"user": self.user, "password": secret}
+        """What :class:`ingest.imap.ImapApi` is to be given by these names."""
+        return {"user": self.user, "secret": secret}
 
     def fetch(self, api: Api, cursor: str, now: datetime) -> Iterator[Page]:
         """By folder and UID: none is given twice while UIDVALIDITY stays. Of each new mail the whole thread is asked for."""
-        places = msgspec.json.decode(cursor, type=dict[str, Place]) if cursor else {}
+        places = decoded(cursor.encode(), dict[str, Place]) if cursor else {}
         for folder in self.every_folder:
             place = places.setdefault(folder, Place())
             more = True
             while more:
-                found = _folder(api, folder, place.uid)
-                if found["uidvalidity"] != place.uidvalidity:
-                    if place.uid:
-                        found = _folder(api, folder, 0)
-                    place.uidvalidity, place.uid = found["uidvalidity"], 0
-                mails = found["messages"]
-                more = bool(found["more"] and mails)
+                found = _folder(api, folder, place)
+                mails, more = found["messages"], found["more"]
                 place.uid = max([place.uid, *(mail["uid"] for mail in mails)])
                 if mails:
-                    yield Page(_threads(api, mails), msgspec.json.encode(places).decode(), None, True)
-        yield Page([], msgspec.json.encode(places).decode(), now - LATEST, False)
+                    yield Page(_threads(api, self.every_folder, mails), as_cursor(places), None, True)
+        yield Page([], as_cursor(places), now - LATEST, False)
 
     # -- what it means
     def means(self, document: Document, people: People) -> Iterator[FromOutside | Rejected]:
         told = converted(document, Told)
-        readable = []
+        copies: dict[str, list[Sent]] = defaultdict(list)
         for mail in told.messages:
-            if reason := _wrong(mail):
-                yield Rejected(source=self.source, reason=reason, place=f"{mail.folder}:{mail.uid}")
+            try:
+                one = self._readable(mail)
+            except Unreadable as error:
+                yield self._wrong(mail, error.reason)
             else:
-                readable.append(mail)
-        for change in Thread(self, told.root, people).changes(self._sent(readable)):
+                copies[mail.message_id].append(one)
+        sent = []
+        for first, *others in (sorted(some, key=lambda one: (one.at, one.mail.content)) for some in copies.values()):
+            for one in others:
+                if not one.mail.writers & first.mail.writers:
+                    yield self._wrong(
+                        one.mail, "somebody else sent a mail with its Message-ID before: nothing tells them apart"
+                    )
+            sent.append(first.with_copies(one for one in others if one.mail.writers & first.mail.writers))
+        sent.sort(key=lambda one: (one.at, len(one.mail.references), one.mail.message_id))
+        for change in Thread(self, told.root, people).changes(sent):
             yield from events(change, self.source)
 
-    def _sent(self, mails: Iterable[Mail]) -> list[Sent]:
-        """Each once, as they came. Raises ``Unreadable``."""
-        found: dict[str, Sent] = {}
-        for mail in mails:
-            at = _time(mail.received)
-            done = _time(mail.saved) if mail.saved and mail.folder in self.done else None
-            one = found.setdefault(mail.message_id, Sent(mail, at, done))
-            one.at = min(one.at, at)
-            one.done = min((then for then in (one.done, done) if then is not None), default=None)
-        return sorted(found.values(), key=lambda one: (one.at, len(one.mail.references), one.mail.message_id))
+    def _readable(self, mail: Mail) -> Sent:
+        """Raises ``Unreadable``."""
+        if not mail.message_id:
+            raise Unreadable("a mail without Message-ID: nothing tells which it is once it is moved")
+        if not mail.from_ and not mail.sender:
+            raise Unreadable("a mail without From: nothing tells who wrote it")
+        done = _time(mail.saved) if mail.saved and mail.folder in self.done else None
+        return Sent(mail, _time(mail.received), done, mail.is_automatic(self.lists))
+
+    def _wrong(self, mail: Mail, reason: str) -> Rejected:
+        return Rejected(source=self.source, reason=reason, place=f"{mail.folder}:{mail.uid}")
 
 
 class Thread:
@@ -193,7 +227,7 @@ class Thread:
 
     def _mail(self, sent: Sent) -> Change | None:
         mail = sent.mail
-        actor, who = self._writer(mail)
+        actor, who = self._writer(sent)
         if actor is None or (actor is not Actor.requester and not self._asked):
             return None
         change = Change(
@@ -235,18 +269,21 @@ class Thread:
             further=((e.Solved, None),),
         )
 
-    def _writer(self, mail: Mail) -> tuple[Actor | None, str]:
-        """None: a machine of somebody else, which neither asks nor answers."""
-        names = [one for one in (mail.sender, *mail.from_) if one]
-        if any(one in self._mailbox.bots for one in names):
+    def _writer(self, sent: Sent) -> tuple[Actor | None, str]:
+        """None: a machine of somebody else, which neither asks nor answers. Whoever is under From wrote it; Sender has sent it for
+        them, and is the person where a shared address wrote.
+        """
+        mail, team = sent.mail, self._mailbox.team
+        if any(one in self._mailbox.bots for one in (mail.sender, *mail.from_)):
             return Actor.provider_bot, ""
-        ours = next((one for one in names if one in self._mailbox.team), "")
-        if mail.is_automatic:
+        authors = mail.from_ or (mail.sender,)
+        ours = next((one for one in authors if one in team), "")
+        if sent.is_automatic:
             return (Actor.provider_bot if ours else None), ""
         if ours:
-            return Actor.provider_human, self._people.person(ours, ours)
-        writer = mail.from_[0] if mail.from_ else mail.sender
-        return Actor.requester, self._people.person(writer, writer)
+            who = mail.sender if mail.sender in team else ours
+            return Actor.provider_human, self._people.person(who, who)
+        return Actor.requester, self._people.person(authors[0], authors[0])
 
     def _reaches_outside(self, mail: Mail) -> bool:
         """Whether it goes to anybody who has asked; one that names no recipient may."""
@@ -257,51 +294,30 @@ class Thread:
         return self._people.identity.pseudonym(f"message|{message_id}", self._people.source)
 
 
-def _wrong(mail: Mail) -> str:
-    if not mail.message_id:
-        return "a mail without Message-ID: nothing tells which it is once it is moved"
-    return "" if mail.from_ or mail.sender else "a mail without From: nothing tells who wrote it"
-
-
 def _reopened(is_open: bool) -> tuple[Meant, ...]:
     return () if is_open else ((e.Reopened, None),)
 
 
 # -- asking
-def _folder(api: Api, folder: str, uid: int) -> Any:
-    return api.get("FOLDER", {"name": folder, "since_uid": str(uid)})
+def _folder(api: Api, folder: str, place: Place) -> Any:
+    """What comes behind the place; from the beginning where the server has numbered its mails anew, or has given out fewer numbers
+    than we have read.
+    """
+
+    def asked() -> Any:
+        return api.get("FOLDER", {"name": folder, "since_uid": str(place.uid)})
+
+    found = asked()
+    if place.uid and (found["uidvalidity"] != place.uidvalidity or place.uid >= found["uidnext"] > 0):
+        place.uid = 0
+        found = asked()
+    place.uidvalidity = found["uidvalidity"]
+    return found
 
 
-def _threads(api: Api, mails: Iterable[Document]) -> list[Document]:
-    """The whole threads of these mails, each once."""
-    known = {mail["message_id"]: mail for mail in mails if mail.get("message_id")}
-    found: dict[str, dict[tuple[str, int], Document]] = {}
-    for mail in mails:
-        way = _way_to_root(api, mail, known)
-        root = way[-1]
-        thread = found.get(root)
-        if thread is None:
-            whole = api.get("THREAD", {"id": root})["messages"] if root else []
-            thread = found[root] = {(one["folder"], one["uid"]): one for one in whole}
-        for one in (mail, *(known[name] for name in way if name in known)):
-            thread[one["folder"], one["uid"]] = one
-    return [{"root": root, "messages": list(thread.values())} for root, thread in found.items()]
-
-
-def _way_to_root(api: Api, mail: Document, known: dict[str, Document]) -> list[str]:
-    """The ids from a mail back to the one with which its thread began: by References, or from one to the one before."""
-    way = [mail.get("message_id") or ""]
-    while len(way) < DEEPEST:
-        if mail.get("references"):
-            return [*way, mail["references"][0]]
-        before = next(iter(mail.get("in_reply_to") or ()), "")
-        if not before or before in way:
-            return way
-        way.append(before)
-        if before not in known:
-            answer = api.get("MESSAGE", {"id": before})["message"]
-            if answer is None:
-                return way
-            known[before] = answer
-        mail = known[before]
-    return way
+def _threads(api: Api, folders: Sequence[str], mails: Sequence[Document]) -> list[Document]:
+    """The whole threads of these mails, each once, and each mail that can be in none by itself."""
+    ids = list(dict.fromkeys(mail["message_id"] for mail in mails if mail["message_id"]))
+    query = {"folders": msgspec.json.encode(folders).decode(), "ids": msgspec.json.encode(ids).decode()}
+    threads = api.get("THREADS", query)["threads"] if ids else []
+    return [*threads, *({"root": "", "messages": [mail]} for mail in mails if not mail["message_id"])]

@@ -36,6 +36,7 @@ from ingest.event import Actor, ClassifiedData, CreatedData, MergedData, NeedByD
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
+from ingest.names import name_at
 from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import base64_of_hmac, recent, signed
 from ingest.times import time_reader
@@ -217,6 +218,9 @@ class Zendesk(Connector):
                 return ()
             raise
         return self._documents(api, [ticket])
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:
+        return name_at(api, "/api/v2/organizations/{}.json" if asks else "/api/v2/groups/{}.json", group)
 
     def _documents(self, api: Api, tickets: Sequence[Document]) -> list[Document]:
         """Of each ticket its audits, with the users who are named in them."""

@@ -49,6 +49,7 @@ from ingest.event import (
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
+from ingest.names import name_at
 from ingest.ordering import order_of_change, order_of_message
 from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import token
@@ -226,6 +227,9 @@ class Freshservice(Connector):
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         document = Lists(api).ticket(subject)
         return [document] if document else []
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:
+        return name_at(api, "/api/v2/departments/{}" if asks else "/api/v2/groups/{}", group)
 
     # -- webhooks
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:

@@ -50,6 +50,7 @@ from ingest.event import (
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
+from ingest.names import name_at
 from ingest.ordering import order_of_change, order_of_message
 from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import hex_of_hmac, recent, signed
@@ -176,6 +177,9 @@ class Glpi(Connector):
     def case(self, api: Api, subject: str) -> Sequence[Document]:
         ticket = Session(api).ticket(subject)
         return [ticket] if ticket else []
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:  # noqa: ARG002 - they are the same ones
+        return name_at(Session(api), "Group/{}", group)
 
     # -- webhooks
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:

@@ -62,6 +62,7 @@ from ingest.event import (
 )
 from ingest.identity import People
 from ingest.mapping import Meaning, Means
+from ingest.names import name_at
 from ingest.reading import as_cursor, converted, decoded
 from ingest.signatures import base64_of_hmac, recent, signed
 from ingest.translate import meanings
@@ -177,6 +178,10 @@ class ServiceNow(Connector):
 
     def _documents(self, api: Api, rows: Sequence[Document]) -> list[Document]:
         return tables.documents(api, rows, self._columns, self.promises)
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:
+        table = "cmn_department" if asks else "sys_user_group"
+        return name_at(api, f"/api/now/table/{table}/{{}}", group, {"sysparm_fields": "name"})
 
     # -- webhooks
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:

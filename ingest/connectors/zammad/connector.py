@@ -62,6 +62,7 @@ from ingest.event import (
 )
 from ingest.identity import People
 from ingest.mapping import Meaning
+from ingest.names import name_at
 from ingest.reading import converted, decoded
 from ingest.signatures import signed
 from ingest.translate import meanings, state_of
@@ -137,6 +138,9 @@ class Zammad(Connector):
         ticket = _or_none(api, f"/api/v1/tickets/{subject}", {"expand": "true"})
         told = None if ticket is None else _told(api, ticket, {})
         return () if told is None else (told,)
+
+    def group_name(self, api: Api, group: str, *, asks: bool) -> str:
+        return name_at(api, "/api/v1/organizations/{}" if asks else "/api/v1/groups/{}", group)
 
     # -- webhooks
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
