@@ -162,7 +162,7 @@ def test_with_webhooks_dropped_and_doubled_one_poll_makes_it_whole(
     intake: Callable[[Sandbox], Intake], vendor: str
 ) -> None:
     faults = Faults(drop=0.03, double=0.03, late=0.05)
-    days = 6
+    days = 3
     with Sandbox(vendor, seed=5, days=days, at=None, faults=faults) as sandbox:
         end = sandbox.now
         there = intake(sandbox)
