@@ -27,7 +27,8 @@ def ingest(ctx: click.Context) -> None:
     Settings come from the environment, CROSSDESK_INGEST_… and CROSSDESK_KAFKA_…: docs/ingest.md lists them.
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(run)
+        with run.make_context("run", [], parent=ctx) as inner:
+            run.invoke(inner)
 
 
 @ingest.command(short_help="The stage itself; the same as `crossdesk ingest`.")
@@ -45,6 +46,7 @@ def check() -> None:
 
     Ends with 1 if a source does not answer as it should.
     """
+    from deploy.ingest_stage import refuse_without_a_store
     from deploy.ingesting import api_of
     from ingest.api import Budget, SourceDown
     from ingest.connector import Refused, has_hooks
@@ -52,8 +54,10 @@ def check() -> None:
 
     told = settings()
     identity_of(told)
+    entries = load(told.sources).sources
+    refuse_without_a_store(told, entries)
     failed = 0
-    for entry in load(told.sources).sources:
+    for entry in entries:
         connector = entry.built()
         if entry.url:
             try:

@@ -104,15 +104,20 @@ def take_file_of(entry: SourceEntry, path: Path, settings: IngestSettings, broke
     return f"{path}: {counts}"
 
 
+def refuse_without_a_store(settings: IngestSettings, entries: Iterable[SourceEntry]) -> None:
+    """Raises :class:`ingest.environment.BadSettings` where a source tells answers, and it is not set where they wait."""
+    telling = [entry.name for entry in entries if {Answered, Rated} & CONNECTORS[entry.connector].tells]
+    if telling and settings.answers is None:
+        raise BadSettings(
+            f"{telling[0]} tells answers or ratings, and there is nowhere to keep them until their week is over: set"
+            f" {ENVIRONMENT}ANSWERS to a file and {ENVIRONMENT}ANSWERS_KEY_FILE to that of its key (docs/feedback.md)"
+        )
+
+
 def open_store(settings: IngestSettings, entries: Iterable[SourceEntry]) -> AnswerStore | None:
-    """Where answers wait, if it is set. Raises :class:`ingest.environment.BadSettings` where a source tells some and it is not."""
+    """Where answers wait, if it is set. Raises :class:`ingest.environment.BadSettings`."""
+    refuse_without_a_store(settings, entries)
     if settings.answers is None or settings.answers_key is None:
-        for entry in entries:
-            if {Answered, Rated} & CONNECTORS[entry.connector].tells:
-                raise BadSettings(
-                    f"{entry.name} tells answers or ratings, and there is nowhere to keep them until their week is over: set"
-                    f" {ENVIRONMENT}ANSWERS to a file and {ENVIRONMENT}ANSWERS_KEY_FILE to that of its key (docs/feedback.md)"
-                )
         return None
     try:
         return AnswerStore(settings.answers, Keys(settings.answers_key.get_secret_value()))

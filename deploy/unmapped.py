@@ -184,7 +184,7 @@ def yaml_lines(rows: Iterable[Unmapped], zone: str) -> Iterator[str]:
 def _why(row: Unmapped) -> str:
     if row.suggestion:
         return _escaped(row.suggestion.why)
-    if says_nothing(row.name or row.group):
+    if not row.name and says_nothing(row.group):
         return f"only {_escaped(row.source)} knows what this id is called: look it up there"
     return "nothing is called like it"
 

@@ -29,6 +29,7 @@ AGAIN_SECONDS = 1.0
 PATIENCE_SECONDS = 8.0
 """Senders give up after 10 seconds and more: they are to hear that it failed."""
 CLOSE_SECONDS = 30.0
+UNASKED = "the broker has not been asked yet"
 
 
 class ClosingSink(Sink, Protocol):
@@ -60,7 +61,7 @@ class Committing:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         """``patience``: seconds that one waits for its acknowledgement."""
-        self.away = "the broker has not been asked yet"
+        self.away = UNASKED
         """Why nothing can be taken; empty while it can."""
         self._open_sink, self._open_intakes, self._patience = open_sink, open_intakes, patience
         self._changed = Condition()
@@ -123,8 +124,9 @@ class Committing:
 
     def _back(self) -> None:
         with self._changed:
-            self.away = ""
-        log.info("webhooks are taken")
+            was_lost, self.away = self.away != UNASKED, ""
+        if was_lost:
+            log.info("webhooks are taken again")
 
     def _lost(self, error: Exception) -> None:
         """Who waits is told before the sink is closed, which takes time."""

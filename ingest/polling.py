@@ -23,6 +23,7 @@ from ingest.intake import Intake
 log = logging.getLogger("crossdesk.ingest")
 
 LONGEST_REST = 300.0
+TELL_SECONDS = 10.0
 GONE = 404
 RINGS_AT_ONCE = 50
 """Cases that are said before it is waited for their acknowledgement."""
@@ -60,6 +61,7 @@ class Poller:
         self._open_api, self._way, self._stop = open_api, way, stop
         self._rings: dict[str, None] = {}
         self._lock, self._awake = Lock(), Event()
+        self._told_at = monotonic()
 
     def ring(self, subject: str) -> None:
         """A doorbell: this case has changed. From any thread."""
@@ -103,9 +105,21 @@ class Poller:
             self.cursor = page.cursor
             self.standing.pages += 1
             if page.until is not None:
-                self.standing.until = page.until.timestamp()
+                self._known_up_to(page.until)
+            elif monotonic() - self._told_at > TELL_SECONDS:
+                self._tell("%d pages so far", self.standing.pages)
             if self._stop.is_set():
                 raise Stopped
+
+    def _known_up_to(self, until: datetime) -> None:
+        if not self.standing.until:
+            self._tell("all of it is said, up to %s", f"{until:%Y-%m-%d %H:%M:%S} UTC")
+        self.standing.until = until.timestamp()
+
+    def _tell(self, text: str, what: object) -> None:
+        """To who waits for the first reading to end."""
+        log.info(f"%s: {text}", self.source, what)
+        self._told_at = monotonic()
 
     def answer(self, api: Api, intake: Intake) -> None:
         """The cases that were rung for. What fails is rung for again; the next poll finds it in any case."""

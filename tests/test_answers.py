@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -371,6 +372,7 @@ def typed(text: bytes) -> str:
         (typed(b"ab" * 16), "can be guessed"),
         (typed(b"The quick brown fox jumps over t"), "can be guessed"),
     ],
+    ids=count(),  # keys are others each time, and who shares the tests among processes wants the same names
 )
 def test_a_missing_or_weak_key_is_refused_and_not_shown(text: str, reason: str) -> None:
     with pytest.raises(BadKeys, match=reason) as caught:
