@@ -6,7 +6,8 @@ Each source has a thread, a way to the log and a budget of its own: one that is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from threading import Event, Lock
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from ingest.api import SourceDown, Stopped
 from ingest.broker import BrokerUnavailable
-from ingest.connector import Api, Document, Refused
+from ingest.connector import Api, Document, Page, Refused
 from ingest.event import Unreadable, encode, watermark
 from ingest.intake import Intake
 
@@ -94,7 +95,7 @@ class Poller:
 
     def poll(self, api: Api, intake: Intake, now: datetime) -> None:
         """All that is new. A watermark is said of what is acknowledged, never of what failed."""
-        for page in intake.connector.fetch(api, self.cursor, now):
+        for page in one_ahead(intake.connector.fetch(api, self.cursor, now)):
             intake.take(page.documents)
             intake.settle()
             if page.until is not None:
@@ -167,3 +168,12 @@ class Poller:
             standing.failing_since = datetime.now(UTC).timestamp()
         standing.failing = why
         log.warning("%s: %s", self.source, why)
+
+
+def one_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The next page is asked for while this one is said: most of the time either waits."""
+    with ThreadPoolExecutor(1, "fetch") as other:
+        coming = other.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = other.submit(next, pages, None)
+            yield page

@@ -139,15 +139,16 @@ def test_killed_at_any_moment_of_a_backfill_nothing_is_missing(
 ) -> None:
     kills, random = sample(100, 5), Random(7)
     faults = Faults(slow=0.02, seconds=0.1, errors=0.002, cut=0.001)
-    with Sandbox("zendesk", seed=7, days=sample(180, 20), faults=faults) as sandbox:
+    with Sandbox("zendesk", seed=7, days=sample(80, 20), faults=faults) as sandbox:
         sandbox.advance(timedelta(minutes=10))
         there = intake(sandbox)
-        there.write(requests_per_minute=str(sample(12_000, 30_000)))
+        there.write(requests_per_minute=str(sample(4_000, 30_000)))
         for _ in range(kills):
             process = there.start()
             time.sleep(random.uniform(1.0, 5.0))
             process.kill()
         early = len(there.said())
+        there.write()
         with there.running():
             there.wait_until_known()
         sandbox.faults.slow = sandbox.faults.errors = sandbox.faults.cut = 0.0
