@@ -97,6 +97,14 @@ def refuse_folder(folder: Path | None) -> None:
 
 
 data_option = folder_option("Folder of the log and the store.  [default: the newest under ./data]")
+sources_option = click.option(
+    "--sources",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="CROSSDESK_INGEST_SOURCES",
+    default=Path("sources.yaml"),
+    help="Says how sources are asked.  [default: sources.yaml]",
+)
 serve_option = click.option(
     "--serve/--no-serve",
     "serving",

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from deploy.ahead import Prepared, prepare
 from deploy.directory import of_log, with_people
 from deploy.log import TOPICS, Log, LogError, Stored
-from deploy.rejected import Ledger
+from deploy.rejected.ledger import Ledger
 from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected

@@ -95,8 +95,8 @@ def take_file(source: str, path: Path) -> None:
 @contextmanager
 def _said() -> Iterator[None]:
     """What only these commands can raise is told as what all can raise is."""
-    from ingest.answers import AnswersError
-    from ingest.serving import CannotServe
+    from ingest.answers.store import AnswersError
+    from ingest.webhooks.serving import CannotServe
 
     try:
         yield

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from deploy.ingesting import Way
-from ingest.answers import AnswerStore
+from ingest.answers.store import AnswerStore
 from ingest.event import Answered, Created, Rated
 from ingest.polling import Poller
-from ingest.webhooks import Hooks
+from ingest.webhooks.app import Hooks
 from sinks.prometheus import Count, Exporter
 
 REFUSED = 400

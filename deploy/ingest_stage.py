@@ -18,14 +18,14 @@ from deploy.health import HealthServer
 from deploy.ingest_metrics import Metrics
 from deploy.ingesting import Shared, Way, api_of, cursors_of, pollers_of, secret_in, take_file, ways_of
 from deploy.reconcile_cli import said_on_kafka, walked
-from deploy.rejected_limit import RejectedLimit, of_sources
+from deploy.rejected.limit import RejectedLimit, of_sources
 from deploy.sources_file import load
 from deploy.stage import log_to_stderr, run_until_stopped
 from deploy.succession import Refused
 from deploy.topic_reader import TopicReader
 from deploy.topics import refuse_differences
-from ingest.answer_keys import BadKeys, Keys
-from ingest.answers import AnswersError, AnswerStore
+from ingest.answers.keys import BadKeys, Keys
+from ingest.answers.store import AnswersError, AnswerStore
 from ingest.api import Budget, Stopped
 from ingest.broker import BrokerSettings, BrokerUnavailable
 from ingest.connector import has_hooks, reads_files
@@ -35,11 +35,11 @@ from ingest.event import Answered, Created, Rated, encode, watermark
 from ingest.intake import Answer
 from ingest.polling import Poller
 from ingest.publish import Publisher
-from ingest.serving import serve
 from ingest.settings import ENVIRONMENT, IngestSettings, identity_of
 from ingest.sources import SourceEntry
 from ingest.topics import TopicsDiffer
-from ingest.webhooks import Hooks, HookSource
+from ingest.webhooks.app import Hooks, HookSource
+from ingest.webhooks.serving import serve
 from sinks.prometheus import Exporter
 
 log = logging.getLogger("crossdesk.ingest")

@@ -17,8 +17,8 @@ from ingest.connector import Api, Connector
 from ingest.environment import BadSettings
 from ingest.files import open_log
 from ingest.identity import Identity, People
-from ingest.imap import ImapApi
 from ingest.intake import Answers, Counts, Intake, Persons, Sink, Told
+from ingest.mail.imap import ImapApi
 from ingest.polling import Poller
 from ingest.publish import Publisher
 from ingest.sources import SourceEntry

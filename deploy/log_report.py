@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deploy.numbers import in_order, name_of
-from deploy.rejected import kind as kind_of
+from deploy.rejected.ledger import kind as kind_of
 from deploy.report import say, table_of
 from deploy.words import NO_DATA, about
 from streams.configuration import Configuration

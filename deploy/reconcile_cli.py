@@ -11,7 +11,7 @@ from threading import Event
 
 import click
 
-from deploy.command import Command, data_option, on_kafka_option, refuse_folder
+from deploy.command import Command, data_option, on_kafka_option, refuse_folder, sources_option
 from deploy.folder import Stopped, exists, identity_of, newest, opened
 from deploy.intake import bring_up_to_date
 from deploy.log import Log
@@ -36,14 +36,7 @@ AT_ONCE = 10_000
     "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Only what happened since then, in UTC."
 )
 @click.option("--check", is_flag=True, help="Say what is missing, and mend nothing; ends with 1 if something is.")
-@click.option(
-    "--sources",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="CROSSDESK_INGEST_SOURCES",
-    default=Path("sources.yaml"),
-    help="Says how sources are asked.  [default: sources.yaml]",
-)
+@sources_option
 @on_kafka_option("Of the installation on Kafka, not of a folder.")
 @data_option
 def reconcile_command(

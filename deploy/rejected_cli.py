@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from deploy.command import Group, data_option, on_kafka_option, refuse_folder
+from deploy.command import Group, data_option, on_kafka_option, refuse_folder, sources_option
 from deploy.folder import Stopped, newest
-from deploy.rejected import DISCARDED, Ledger, Row, groups, handled, kept
-from deploy.rejected_places import Origins, desk, discarding, values_of
-from deploy.rejected_replay import NotReplayed, Replay
+from deploy.rejected.ledger import DISCARDED, Ledger, Row, groups, handled, kept
+from deploy.rejected.places import Origins, desk, discarding, values_of
+from deploy.rejected.replay import NotReplayed, Replay
 from deploy.words import visible
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -126,14 +126,7 @@ def show(name: str, on_kafka: bool, data: Path | None) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="The one event as it should be, in JSON.",
 )
-@click.option(
-    "--sources",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="CROSSDESK_INGEST_SOURCES",
-    default=Path("sources.yaml"),
-    help="Says how sources are asked.  [default: sources.yaml]",
-)
+@sources_option
 @_installation
 def replay(
     names: tuple[str, ...],

@@ -10,8 +10,8 @@ from time import CLOCK_BOOTTIME, clock_gettime, monotonic
 from deploy.groups import GroupNames
 from deploy.health import HealthServer, Lag, Moving
 from deploy.memory import collect_rarely, keep_freed
-from deploy.rejected import Row
-from deploy.rejected_limit import RejectedLimit
+from deploy.rejected.ledger import Row
+from deploy.rejected.limit import RejectedLimit
 from deploy.stage import log_to_stderr
 from deploy.topics import refuse_differences
 from ingest.broker import BrokerSettings, broker_settings

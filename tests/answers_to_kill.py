@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from ingest.answer_keys import Keys
-from ingest.answers import AnswerStore
+from ingest.answers.keys import Keys
+from ingest.answers.store import AnswerStore
 from ingest.event import Answered
 from ingest.feedback import answered
 from ingest.identity import Identity, People

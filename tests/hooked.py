@@ -12,12 +12,12 @@ from signing import signed
 from test_connectors import IDENTITY, Fixture
 
 from ingest.broker import BrokerUnavailable
-from ingest.committing import ClosingSink
 from ingest.connector import Hook, has_hooks
 from ingest.connectors import CONNECTORS
 from ingest.identity import People
 from ingest.intake import Answer, Answers, Intake, Sink, Told
-from ingest.webhooks import Hooks, HookSource
+from ingest.webhooks.app import Hooks, HookSource
+from ingest.webhooks.committing import ClosingSink
 
 NAMES = tuple(sorted(name for name, one in CONNECTORS.items() if has_hooks(one)))
 PATIENCE = 20.0

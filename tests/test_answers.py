@@ -26,8 +26,8 @@ from cryptography.fernet import Fernet
 from msgspec.structs import replace
 from on_kafka import Installation
 
-from ingest.answer_keys import BadKeys, Keys, Unopened
-from ingest.answers import FLOOR, AnswersError, AnswersLocked, AnswerStore, WrongKey
+from ingest.answers.keys import BadKeys, Keys, Unopened
+from ingest.answers.store import FLOOR, AnswersError, AnswersLocked, AnswerStore, WrongKey
 from ingest.broker import BrokerUnavailable
 from ingest.connector import Rejected
 from ingest.connectors.survey_file import SurveyFile
@@ -453,7 +453,9 @@ def test_two_processes_do_not_keep_answers_in_one_file(path: Path, store: Answer
 
 
 def run(program: str, *, without: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    start = "from pathlib import Path; from ingest.answers import AnswerStore; from ingest.answer_keys import Keys; "
+    start = (
+        "from pathlib import Path; from ingest.answers.store import AnswerStore; from ingest.answers.keys import Keys; "
+    )
     return subprocess.run(
         [*without, sys.executable, "-c", start + program], capture_output=True, text=True, cwd=HERE.parent, check=False
     )

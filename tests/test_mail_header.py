@@ -12,8 +12,8 @@ from ingest import event as e
 from ingest.connector import Rejected
 from ingest.connectors.mailbox import Mailbox
 from ingest.identity import Identity, People
-from ingest.mail_header import FIELDS, message_of, parent_of, parts
-from ingest.mail_index import MailIndex, key
+from ingest.mail.header import FIELDS, message_of, parent_of, parts
+from ingest.mail.index import MailIndex, key
 
 ATTRIBUTES = b'7 (UID 7 INTERNALDATE " 2-Mar-2026 09:00:00 +0100" SAVEDATE NIL BODY[HEADER.FIELDS (From)] {9}'
 HEADER = b"\r\n".join(

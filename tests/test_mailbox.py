@@ -26,8 +26,8 @@ from ingest.api import SourceDown
 from ingest.connector import Page, Refused, Rejected
 from ingest.connectors.mailbox import Mailbox
 from ingest.identity import Identity, People
-from ingest.imap import AT_ONCE, ImapApi
-from ingest.mail_header import FIELDS
+from ingest.mail.header import FIELDS
+from ingest.mail.imap import AT_ONCE, ImapApi
 
 DESK, BO, ROBOT = "support@desk.example.org", "bo.lind@desk.example.org", "robot@desk.example.org"
 ANA, DEE = "ana.prado@example.org", "dee.novak@example.org"

@@ -20,9 +20,9 @@ from deploy.cli import main
 from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded
 from deploy.log import Log
-from deploy.rejected import DISCARDED, REPLAYED, Ledger, beyond, groups, handled, kept
-from deploy.rejected_limit import RejectedLimit, of_events, of_sources
-from deploy.rejected_replay import NotReplayed, Origin, Replay
+from deploy.rejected.ledger import DISCARDED, REPLAYED, Ledger, beyond, groups, handled, kept
+from deploy.rejected.limit import RejectedLimit, of_events, of_sources
+from deploy.rejected.replay import NotReplayed, Origin, Replay
 from ingest import event as e
 from ingest.connector import Rejected
 from ingest.identity import People

@@ -31,14 +31,14 @@ from test_connectors import flipped
 from deploy.kafka.broker import Broker
 from ingest import event as e
 from ingest import topics as declared
-from ingest.bodies import MAX_BODY_BYTES, MAX_DEPTH, too_deep
 from ingest.connector import Document, Doorbell, Forged, Hook, Rejected
 from ingest.intake import Answer
 from ingest.publish import Publisher
-from ingest.rate import Bucket
-from ingest.replies import FORGERIES, REPLIES, Reason
-from ingest.serving import CannotServe, serve
-from ingest.webhooks import Hooks
+from ingest.webhooks.app import Hooks
+from ingest.webhooks.bodies import MAX_BODY_BYTES, MAX_DEPTH, too_deep
+from ingest.webhooks.rate import Bucket
+from ingest.webhooks.replies import FORGERIES, REPLIES, Reason
+from ingest.webhooks.serving import CannotServe, serve
 
 PARTITIONS = 3
 JSON = {"content-type": "application/json"}
@@ -346,7 +346,7 @@ def test_a_bomb_is_not_unpacked(there: There, monkeypatch: pytest.MonkeyPatch) -
             return content
 
     bomb = packed_blanks(300)
-    monkeypatch.setattr("ingest.bodies.zlib.decompressobj", Watched)
+    monkeypatch.setattr("ingest.webhooks.bodies.zlib.decompressobj", Watched)
     hook, _ = calls("http_json")[0]
     headers = {**hook.headers, "content-encoding": "gzip"}
     assert len(bomb) < MAX_BODY_BYTES

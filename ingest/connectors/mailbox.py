@@ -1,6 +1,6 @@
 """A shared mailbox over IMAP, by the headers of its mails: a thread is a case. No body is ever fetched.
 
-``ingest/imap.py`` answers what is asked here::
+``ingest/mail/imap.py`` answers what is asked here::
 
     FOLDER   name, since_uid  {"uidvalidity": 7, "uidnext": 12, "messages": [...], "more": false}: the next mails with a higher UID
     THREADS  folders, ids     {"threads": [{"root": "<...>", "messages": [...]}]}: every whole thread in which a mail with one of
@@ -155,7 +155,7 @@ class Mailbox(Connector):
 
     # -- the API
     def authorization(self, secret: str) -> Mapping[str, str]:
-        """What :class:`ingest.imap.ImapApi` is to be given by these names."""
+        """What :class:`ingest.mail.imap.ImapApi` is to be given by these names."""
         return {"user": self.user, "secret": secret}
 
     def fetch(self, api: Api, cursor: str, now: datetime) -> Iterator[Page]:

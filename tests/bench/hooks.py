@@ -30,7 +30,7 @@ from signing import signed
 from deploy.kafka.broker import Broker
 from ingest import topics as declared
 from ingest.publish import Publisher
-from ingest.serving import serve
+from ingest.webhooks.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

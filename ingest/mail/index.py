@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from ingest.mail_header import parent_of
+from ingest.mail.header import parent_of
 
 _SCHEMA = """
 CREATE TABLE mail (folder TEXT, uid INTEGER, id INTEGER, parent INTEGER, received TEXT, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
@@ -24,7 +24,7 @@ _PLACES = "SELECT folder, uid FROM mail WHERE id = ?"
 
 
 class MailIndex:
-    """Mails are as ``ingest.mail_header.message_of`` gives them. What was once in a folder stays known until :meth:`forget`."""
+    """Mails are as ``ingest.mail.header.message_of`` gives them. What was once in a folder stays known until :meth:`forget`."""
 
     def __init__(self) -> None:
         self._known = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)

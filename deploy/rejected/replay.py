@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from deploy.rejected import REPLAYED, Row, handled
+from deploy.rejected.ledger import REPLAYED, Row, handled
 from ingest import event as e
 from ingest.api import SourceDown
 from ingest.connector import Api, Connector, Document, Refused, Rejected

@@ -23,8 +23,8 @@ import msgspec
 
 from ingest.api import SourceDown
 from ingest.connector import Refused
-from ingest.mail_header import FIELDS, THREADING, message_of, parent_of, parts, uid_of
-from ingest.mail_index import MailIndex, key
+from ingest.mail.header import FIELDS, THREADING, message_of, parent_of, parts, uid_of
+from ingest.mail.index import MailIndex, key
 
 TIMEOUT_SECONDS = 60.0
 PORTS = {"imaps": 993, "imap": 143}

@@ -20,11 +20,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ingest.bodies import MAX_BODY_BYTES, MAX_DEPTH, check_content_type, too_deep, unpacked
-from ingest.committing import PATIENCE_SECONDS, ClosingSink, Committing, OpenIntake, place_of
 from ingest.connector import Connector, Document, Doorbell, Forged, Hook, Rejected
-from ingest.rate import Bucket
-from ingest.replies import FORGERIES, REPLIES, Reason, Refusal
+from ingest.webhooks.bodies import MAX_BODY_BYTES, MAX_DEPTH, check_content_type, too_deep, unpacked
+from ingest.webhooks.committing import PATIENCE_SECONDS, ClosingSink, Committing, OpenIntake, place_of
+from ingest.webhooks.rate import Bucket
+from ingest.webhooks.replies import FORGERIES, REPLIES, Reason, Refusal
 
 log = logging.getLogger("crossdesk.ingest")
 

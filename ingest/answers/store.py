@@ -21,7 +21,7 @@ from typing import Any, Self
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from ingest.answer_keys import Keys, Unopened
+from ingest.answers.keys import Keys, Unopened
 from ingest.event import Answered, Rated, decode, encode
 from ingest.feedback import week_begins
 from ingest.intake import Answer, Sink

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-from deploy.rejected import Ledger, Row, beyond
+from deploy.rejected.ledger import Ledger, Row, beyond
 from deploy.topic_reader import Stretch, TopicReader
 from ingest.broker import BrokerSettings, BrokerUnavailable
 

@@ -16,7 +16,7 @@ from deploy.folder import asked, exists, identity_of, log_of, opened
 from deploy.intake import bring_up_to_date
 from deploy.log import Log
 from deploy.log_sink import LogSink
-from deploy.rejected_replay import NotReplayed, Origin
+from deploy.rejected.replay import NotReplayed, Origin
 from ingest.api import Budget
 from ingest.connector import is_polled
 from ingest.environment import read

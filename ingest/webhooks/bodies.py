@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from itertools import accumulate
 
-from ingest.replies import Reason, Refusal
+from ingest.webhooks.replies import Reason, Refusal
 
 MAX_BODY_BYTES = 1 << 20
 MAX_DEPTH = 64

@@ -17,11 +17,11 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
-from ingest.answers import AnswersError
+from ingest.answers.store import AnswersError
 from ingest.broker import BrokerUnavailable
 from ingest.connector import Document, Rejected
 from ingest.intake import Intake, Sink
-from ingest.replies import Reason
+from ingest.webhooks.replies import Reason
 
 log = logging.getLogger("crossdesk.ingest")
 
