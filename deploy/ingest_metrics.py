@@ -8,6 +8,7 @@ from typing import Protocol
 from deploy.ingesting import Way
 from ingest.answers.store import AnswerStore
 from ingest.event import Answered, Created, Rated
+from ingest.inbox import Inbox
 from ingest.polling import Poller
 from ingest.webhooks.app import Hooks
 from sinks.prometheus import Count, Exporter
@@ -27,6 +28,8 @@ class Taking(Protocol):
     def ways(self) -> Mapping[str, Way]: ...
     @property
     def pollers(self) -> Mapping[str, Poller]: ...
+    @property
+    def inboxes(self) -> Mapping[str, Inbox]: ...
     @property
     def hooks(self) -> Hooks | None: ...
     @property
@@ -58,7 +61,7 @@ class Metrics:
             return Total(exporter.count(name, text, labels))
 
         self._records = total("ingest_records_total", "Records said, by what they are.", ("source", "kind"))
-        self._pages = total("ingest_pages_total", "Pages of a source, acknowledged.")
+        self._pages = total("ingest_pages_total", "Pages and files of a source, acknowledged.")
         self._failures = total("ingest_failures_total", "Times that a source did not answer as it should.")
         self._hooks = total("ingest_hooks_total", "Webhooks, by what they were answered.", ("source", "code"))
         self._refused = total("ingest_rejected_total", "Webhooks that were not taken, by reason.", ("source", "reason"))
@@ -106,8 +109,9 @@ class Metrics:
                 self._unresolved.set(way.people.unknown / told, source=name)
 
     def _of_pollers(self) -> None:
-        for name, poller in self._stage.pollers.items():
-            standing = poller.standing
+        standings = {name: poller.standing for name, poller in self._stage.pollers.items()}
+        standings |= {name: inbox.standing for name, inbox in self._stage.inboxes.items()}
+        for name, standing in standings.items():
             self._up.set(0 if standing.failing else 1, source=name)
             if not self._tells_answers(name):
                 self._pages.stands(standing.pages, source=name)

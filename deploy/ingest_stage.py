@@ -16,7 +16,7 @@ from deploy.directory import of_topic, refresh
 from deploy.folder import Stopped as AppliedMeanwhile
 from deploy.health import HealthServer
 from deploy.ingest_metrics import Metrics
-from deploy.ingesting import Shared, Way, api_of, cursors_of, pollers_of, secret_in, take_file, ways_of
+from deploy.ingesting import Shared, Way, api_of, cursors_of, inboxes_of, pollers_of, secret_in, take_file, ways_of
 from deploy.reconcile_cli import said_on_kafka, walked
 from deploy.rejected.limit import RejectedLimit, of_sources
 from deploy.sources_file import load
@@ -32,6 +32,7 @@ from ingest.connector import has_hooks, reads_files
 from ingest.connectors import CONNECTORS
 from ingest.environment import BadSettings
 from ingest.event import Answered, Created, Rated, encode, watermark
+from ingest.inbox import Inbox
 from ingest.intake import Answer
 from ingest.polling import Poller
 from ingest.publish import Publisher
@@ -141,6 +142,7 @@ class Stage:
         self.settings, self.broker, self.ways, self.store = settings, broker, ways, store
         self.stop = Event()
         self.pollers: Mapping[str, Poller] = pollers_of(ways, broker, cursors, self.stop)
+        self.inboxes: Mapping[str, Inbox] = inboxes_of(ways, broker, self.stop)
         hooked = {name: self._hooked(way) for name, way in ways.items() if has_hooks(type(way.connector))}
         self.hooks = Hooks(hooked, lambda: Publisher(broker)) if hooked else None
         self.marked: dict[str, float] = {}
@@ -159,6 +161,7 @@ class Stage:
     def run(self, stop: Event) -> None:
         """Until ``stop``."""
         work: list[Callable[[], None]] = [poller.run for poller in self.pollers.values()]
+        work += [inbox.run for inbox in self.inboxes.values()]
         work.append(self._chores)
         if self.settings.reconcile_hours:
             work.append(self._reconcile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -17,6 +18,7 @@ from ingest.connector import Api, Connector
 from ingest.environment import BadSettings
 from ingest.files import open_log
 from ingest.identity import Identity, People
+from ingest.inbox import Inbox
 from ingest.intake import Answers, Counts, Intake, Persons, Sink, Told
 from ingest.mail.imap import ImapApi
 from ingest.polling import Poller
@@ -119,6 +121,18 @@ def _poller(way: Way, broker: BrokerSettings, cursor: str, stop: Event) -> Polle
         every=entry.every.total_seconds(),
         stop=stop,
     )
+
+
+def inboxes_of(ways: Mapping[str, Way], broker: BrokerSettings, stop: Event) -> dict[str, Inbox]:
+    """Of the sources that have a folder for their files. Raises :class:`ingest.environment.BadSettings`."""
+    return {name: _inbox(way, way.entry.folder, broker, stop) for name, way in ways.items() if way.entry.folder}
+
+
+def _inbox(way: Way, folder: Path, broker: BrokerSettings, stop: Event) -> Inbox:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadSettings(f"{way.entry.name}: the folder {folder} is not there, or files cannot be moved in it")
+    every = way.entry.every.total_seconds()
+    return Inbox(folder, lambda: way.open(broker), source=way.entry.name, every=every, stop=stop)
 
 
 def take_file(way: Way, path: Path, broker: BrokerSettings) -> None:

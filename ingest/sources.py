@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ingest.connector import Connector, has_hooks, is_polled
+from ingest.connector import Connector, has_hooks, is_polled, reads_files
 from ingest.connectors import CONNECTORS
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|h|d)")
@@ -31,7 +31,8 @@ Span = Annotated[timedelta, BeforeValidator(span)]
 
 
 class SourceEntry(BaseModel):
-    """``name``: as in events and in company.yaml. ``url``: where its API is; ``secret_file`` holds what it knows us by.
+    """``name``: as in events and in company.yaml. ``url``: where its API is; ``secret_file`` holds what it knows us by. ``folder``:
+    where its files are put.
 
     ``hook_secret_files``: what its webhooks are signed with, several while they are being changed. ``every``: how often it is
     asked; ``requests_per_minute``: how much of its budget is ours. ``ca_file``: of an authority of the organisation's own.
@@ -43,6 +44,7 @@ class SourceEntry(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^/\x00]+$")]
     connector: str
     url: Annotated[str, Field(pattern=r"^((https?|imaps?)://[^\s?#]+)?$")] = ""
+    folder: Path | None = None
     secret_file: Path | None = None
     hook_secret_files: tuple[Path, ...] = ()
     every: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
@@ -67,6 +69,8 @@ class SourceEntry(BaseModel):
             raise ValueError(f"{self.connector} has no API to ask: leave url away")
         if self.url.startswith("imap") != (self.connector == "mailbox") and self.url:
             raise ValueError("url: a mailbox has one like imaps://mail.example.com, all else https://…")
+        if self.folder is not None and not reads_files(kind):
+            raise ValueError(f"{self.connector} is read from no file: leave folder away")
         if self.hook_secret_files and not has_hooks(kind):
             raise ValueError(f"{self.connector} sends no webhooks: leave hook_secret_files away")
         return self

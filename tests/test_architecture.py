@@ -63,6 +63,7 @@ SHELL = (
     "ingest/broker.py",
     "ingest/environment.py",
     "ingest/files.py",
+    "ingest/inbox.py",
     "ingest/mail/imap.py",
     "ingest/mail/index.py",
     "ingest/polling.py",
