@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from deploy.command import Command, out, whole_number
+from deploy.stage import run_until_stopped
 
 if TYPE_CHECKING:
     from deploy.sandbox.engine import Sandbox
@@ -120,10 +121,8 @@ def sandbox(
         raise click.UsageError(str(error)) from None
     with served:
         _tell(served, secret_file, hook_secret_file if hooks else None)
-        try:
-            _go_on(served, hooks)
-        except KeyboardInterrupt:
-            click.echo("\nStopped.", err=True)
+        run_until_stopped(lambda stop: _go_on(served, hooks, stop), lambda _: None)
+        click.echo("\nStopped.", err=True)
 
 
 def _possible(first: date) -> date:
@@ -159,9 +158,8 @@ def _tell(served: Sandbox, secret_file: Path | None, hook_secret_file: Path | No
     out.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
-def _go_on(served: Sandbox, hooks: str | None) -> None:
-    while True:
-        time.sleep(HOOKS_EVERY)
+def _go_on(served: Sandbox, hooks: str | None, stop: Event) -> None:
+    while not stop.wait(HOOKS_EVERY):
         sent = served.send_hooks(hooks) if hooks else None
         if sent and sent.refused:
             out.print(f"{sent.refused} of {sent.calls} webhooks were not taken by {hooks}", markup=False)

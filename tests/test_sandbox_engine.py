@@ -352,7 +352,8 @@ def test_the_command_knows_every_fake() -> None:
     assert tuple(VENDORS) == sandbox_cli.VENDORS
 
 
-def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a secret of the tests\n")
     command: list[str | Path] = [
@@ -376,8 +377,9 @@ def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
         connector = CONNECTORS["zendesk"].model_validate({"source": entry["name"], **entry["settings"]})
         headers = connector.authorization("a secret of the tests")
         assert httpx.get(entry["url"] + FIRST["zendesk"], headers=headers, trust_env=False).json()["tickets"]
-        process.send_signal(signal.SIGINT)
-        assert "Stopped." in process.stdout.read()
+        process.send_signal(number)
+        said_last, _ = process.communicate(timeout=30)
+        assert "Stopped." in said_last
     assert process.returncode == 0
 
 
