@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -278,7 +279,8 @@ def test_another_seed_does_not_mix_into_the_same_folder(demo: tuple[Path, Said])
 def test_ctrl_c_while_it_simulates_keeps_what_there_is_and_the_next_run_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deploy.cli", "demo", "--days", "40", "--no-serve", "--data", "d"]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # in the background it would be ignored
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     deadline = time.monotonic() + 60
     while not _position(tmp_path / "d" / "log.sqlite3-wal"):
         assert time.monotonic() < deadline
