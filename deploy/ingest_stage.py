@@ -17,6 +17,7 @@ from deploy.folder import Stopped as AppliedMeanwhile
 from deploy.health import HealthServer
 from deploy.ingest_metrics import Metrics
 from deploy.ingesting import Shared, Way, api_of, cursors_of, inboxes_of, pollers_of, secret_in, take_file, ways_of
+from deploy.memory import collect_rarely
 from deploy.reconcile_cli import said_on_kafka, walked
 from deploy.rejected.limit import RejectedLimit, of_sources
 from deploy.sources_file import load
@@ -55,6 +56,7 @@ MARK_SECONDS = 5.0
 
 def run_stage(settings: IngestSettings, broker: BrokerSettings) -> None:
     """Until SIGTERM. Raises ``BadSettings``, ``BrokerUnavailable``, ``TopicsDiffer``, ``AnswersError``, ``CannotServe``."""
+    collect_rarely()
     log_to_stderr()
     identity, entries = identity_of(settings), load(settings.sources).sources
     refuse_differences(broker, 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner as AsOthers
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.ahead import Prepared, prepare
@@ -74,6 +75,7 @@ def test_each_event_is_there_once_in_order_and_a_case_in_one_partition(
     for partition, there in found.items():
         for key, _ in there:
             where[key].add(partition)
+            assert not key or partition == AsOthers()(key.encode(), [*range(PARTITIONS)], [])
         cases = {key for key, _ in there if key}
         assert there == [(r.key, r.value) for r in records if r.key in cases or not r.key], "marks where they were said"
     assert where.pop("") == set(range(PARTITIONS))

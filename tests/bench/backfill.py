@@ -24,6 +24,7 @@ import msgspec
 from on_kafka import Installation
 
 from deploy.kafka.broker import Broker
+from deploy.memory import collect_rarely
 from deploy.sandbox.engine import Sandbox
 from ingest import topics as declared
 from ingest.api import Budget, HttpApi
@@ -79,6 +80,7 @@ def filled(tickets: int = TICKETS, vendor: str = VENDOR) -> Filled:
 
 def _taken_in(vendor: str, url: str, secret: str, settings: Mapping[str, Any]) -> tuple[float, float]:
     """Seconds, and MiB."""
+    collect_rarely()  # as the stage does
     connector: Connector = CONNECTORS[vendor].model_validate(settings)
     with TemporaryDirectory(prefix="crossdesk-bench-") as folder, Broker(Path(folder) / "kafka") as broker:
         installation = Installation(broker, declared.PREFIX, PARTITIONS)
