@@ -27,7 +27,7 @@ from deploy.topic_reader import TopicReader
 from deploy.topics import refuse_differences
 from ingest.answers.keys import BadKeys, Keys
 from ingest.answers.store import AnswersError, AnswerStore
-from ingest.api import Budget, Stopped
+from ingest.api import Stopped
 from ingest.broker import BrokerSettings, BrokerUnavailable
 from ingest.connector import has_hooks, reads_files
 from ingest.connectors import CONNECTORS
@@ -222,9 +222,8 @@ class Stage:
                 way = self.ways[name]
                 try:
                     said = said_on_kafka(self.broker, name)
-                    budget = Budget(way.entry.requests_per_minute)
                     with (
-                        api_of(way.entry, way.connector, budget, self.stop) as api,
+                        api_of(way.entry, way.connector, way.budget, self.stop) as api,
                         Publisher(self.broker) as publisher,
                     ):
                         found = walked(way.connector, api, way.people.identity, said, publisher)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event, Lock
 from typing import NamedTuple
@@ -25,8 +24,6 @@ from ingest.polling import Poller
 from ingest.publish import Publisher
 from ingest.sources import SourceEntry
 
-log = logging.getLogger("crossdesk.ingest")
-
 CURSORS = "cursors"
 
 
@@ -37,6 +34,7 @@ class Way(NamedTuple):
     connector: Connector
     people: People
     counts: Counts
+    budget: Budget
     persons: Persons
     answers: Answers
 
@@ -52,10 +50,12 @@ class Way(NamedTuple):
 
 def ways_of(entries: Iterable[SourceEntry], identity: Identity, persons: Persons, answers: Answers) -> dict[str, Way]:
     """By the names of the sources."""
-    return {
-        entry.name: Way(entry, entry.built(), People(identity, entry.name), Counts(), persons, answers)
-        for entry in entries
-    }
+    return {entry.name: _way(entry, identity, persons, answers) for entry in entries}
+
+
+def _way(entry: SourceEntry, identity: Identity, persons: Persons, answers: Answers) -> Way:
+    people, budget = People(identity, entry.name), Budget(entry.requests_per_minute)
+    return Way(entry, entry.built(), people, Counts(), budget, persons, answers)
 
 
 class Shared:
@@ -99,7 +99,7 @@ def api_of(entry: SourceEntry, connector: Connector, budget: Budget, stop: Event
 
 def cursors_of(broker: BrokerSettings) -> dict[str, str]:
     """Source -> from where to go on."""
-    with closing(TopicReader(broker)) as reader:
+    with TopicReader(broker) as reader:
         ((partition, stretch),) = reader.stretches(CURSORS).items()
         return {kept.key.decode(): (kept.value or b"").decode() for kept in reader.read(CURSORS, partition, stretch)}
 
@@ -112,9 +112,9 @@ def pollers_of(
 
 
 def _poller(way: Way, broker: BrokerSettings, cursor: str, stop: Event) -> Poller:
-    entry, budget = way.entry, Budget(way.entry.requests_per_minute)
+    entry = way.entry
     return Poller(
-        lambda: api_of(entry, way.connector, budget, stop),
+        lambda: api_of(entry, way.connector, way.budget, stop),
         lambda: way.open(broker),
         source=entry.name,
         cursor=cursor,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 import httpx
@@ -47,12 +48,14 @@ class Budget:
 
     def __init__(self, per_minute: float, now: Callable[[], float] = time.monotonic) -> None:
         self._apart, self._now, self._next = MINUTE / per_minute, now, now()
+        self._lock = Lock()
 
     def wait(self) -> float:
         """So many seconds until the next may be sent, which is reserved."""
-        now = self._now()
-        at = max(self._next, now)
-        self._next = at + self._apart
+        with self._lock:
+            now = self._now()
+            at = max(self._next, now)
+            self._next = at + self._apart
         return at - now
 
 

@@ -48,7 +48,9 @@ class Inbox:
                 self.look(time.time())
                 self.standing.failing = ""
             except Exception as error:  # noqa: BLE001  # whatever it is, other sources go on, and the files stay
-                self._failed(error)
+                why = f"{type(error).__name__}: {error}"
+                if self.standing.fails(why, time.time()):
+                    log.warning("%s: %s", self.source, why)
             self._stop.wait(self.every)
 
     def look(self, now: float) -> None:
@@ -81,12 +83,3 @@ class Inbox:
         aside = self.folder / where
         aside.mkdir(exist_ok=True)
         file.rename(aside / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{file.name}")
-
-    def _failed(self, error: Exception) -> None:
-        standing, why = self.standing, f"{type(error).__name__}: {error}"
-        if not standing.failing:
-            standing.failing_since = time.time()
-        if standing.failing != why:
-            log.warning("%s: %s", self.source, why)
-        standing.failing = why
-        standing.failures += 1

@@ -41,6 +41,15 @@ class Standing(Struct):
     failing_since: float = 0.0
     until: float = 0.0
 
+    def fails(self, why: str, now: float) -> bool:
+        """Whether that is another reason than it had."""
+        is_new = why != self.failing
+        if not self.failing:
+            self.failing_since = now
+        self.failing = why
+        self.failures += 1
+        return is_new
+
 
 class Poller:
     """One source, asked every ``every`` seconds. ``cursor``: from where to go on. ``open_api`` is called anew after each failure,
@@ -160,13 +169,10 @@ class Poller:
         self.standing.failing = ""
 
     def _failed(self, error: Exception) -> None:
-        standing, why = self.standing, str(error)
+        why = str(error)
         if not isinstance(error, SourceDown | Refused | BrokerUnavailable | Unreadable):
             why = f"{type(error).__name__}: {why}"
-        standing.failures += 1
-        if not standing.failing:
-            standing.failing_since = datetime.now(UTC).timestamp()
-        standing.failing = why
+        self.standing.fails(why, datetime.now(UTC).timestamp())
         log.warning("%s: %s", self.source, why)
 
 

@@ -59,13 +59,15 @@ class Publisher:
         self._settle(OUTSTANDING)
         full = name(topic)
         try:
-            if key or topic != "events":
-                record_key = key.encode() or None
-                partition = self._partition(full, record_key) if record_key else None
+            if key:
+                record_key = key.encode()
+                partition = self._partition(full, record_key)
                 self._waiting.append(self._producer.send(full, value, key=record_key, partition=partition))
-            else:
+            elif topic == "events":
                 for partition in self._of(full):
                     self._waiting.append(self._producer.send(full, value, partition=partition))
+            else:
+                self._waiting.append(self._producer.send(full, value))
         except KafkaError as error:
             raise BrokerUnavailable(f"{full} takes no record: {error}") from error
 
