@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -141,6 +142,15 @@ class Company:
     def merged(self, case: int) -> list[Merge]:
         """What has become part of it by now."""
         return [merge for merge in self.merges.get(case, ()) if merge.at <= self._last[case]]
+
+    def happened(self, case: int) -> Iterator[Step | Merge]:
+        """Both by now, in order; of one second the step comes first."""
+        merges = deque(self.merged(case))
+        for step in self.steps(case):
+            while merges and merges[0].at < step.at:
+                yield merges.popleft()
+            yield step
+        yield from merges
 
     def deleted(self, case: int, *, for_good: bool = False) -> int:
         """Since when it has been, by now; 0: it is not. ``for_good``: and nobody will restore it."""

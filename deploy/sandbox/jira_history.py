@@ -77,13 +77,11 @@ class History:
             **dict.fromkeys((TEAM, PROMISE, NEEDED, SATISFACTION, SATISFACTION_DATE)),
         }
         self._status = WAITING
-        merges = company.merged(case)
-        for step in company.steps(case):
-            while merges and merges[0].at < step.at:
-                self._absorb(merges.pop(0))
-            self._happen(step)
-        for merge in merges:
-            self._absorb(merge)
+        for one in company.happened(case):
+            if isinstance(one, Merge):
+                self._absorb(one)
+            else:
+                self._happen(one)
         self.fields["status"] = status(self._status)
         self.fields["issuelinks"] = [*self._links.values()]
 

@@ -42,13 +42,11 @@ class History:
         self._before_deletion = "open"
         self._group = self._assignee = self._due = ""
         self._created_at = 0
-        merges = company.merged(case)
-        for step in company.steps(case):
-            while merges and merges[0].at < step.at:
-                self._absorb(merges.pop(0))
-            self._happen(step)
-        for merge in merges:
-            self._absorb(merge)
+        for one in company.happened(case):
+            if isinstance(one, Merge):
+                self._absorb(one)
+            else:
+                self._happen(one)
 
     def ticket(self, updated: int) -> dict[str, Any]:
         about, names = self._about, self._names
