@@ -14,7 +14,7 @@ from deploy.topic_reader import TopicReader
 from ingest.api import Budget, HttpApi
 from ingest.broker import BrokerSettings
 from ingest.connector import Api, Connector
-from ingest.environment import BadSettings
+from ingest.environment import BadSettings, content
 from ingest.files import open_log
 from ingest.identity import Identity, People
 from ingest.inbox import Inbox
@@ -71,12 +71,7 @@ class Shared:
 
 def secret_in(path: Path) -> str:
     """Raises :class:`ingest.environment.BadSettings`."""
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise BadSettings(f"cannot read the secret {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadSettings(f"the secret {path} is no text in UTF-8") from None
+    secret = content(path, "a secret of sources.yaml").strip()
     if not secret:
         raise BadSettings(f"the secret {path} is empty")
     return secret

@@ -27,7 +27,7 @@ def read(model: type[M], prefix: str, environment: Mapping[str, str]) -> M:
     for secret in _secrets(model):
         file = given.pop(f"{secret}_file", None)
         if file is not None:
-            given[secret] = _content(Path(file), f"{prefix}{secret.upper()}_FILE")
+            given[secret] = content(Path(file), f"{prefix}{secret.upper()}_FILE")
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -40,13 +40,14 @@ def _secrets(model: type[BaseModel]) -> list[str]:
     return [name for name, field in fields if SecretStr in (field.annotation, *get_args(field.annotation))]
 
 
-def _content(file: Path, variable: str) -> str:
+def content(file: Path, of: str) -> str:
+    """Of a small text file, without its last line end. Raises :class:`BadSettings`, which says what it is the file ``of``."""
     try:
         return file.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise BadSettings(f"{variable}: cannot read {file}: {error.strerror}") from None
+        raise BadSettings(f"{of}: cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadSettings(f"{variable}: {file} is no text in UTF-8") from None
+        raise BadSettings(f"{of}: {file} is no text in UTF-8") from None
 
 
 def _said(model: type[BaseModel], prefix: str, problem: Any) -> str:
