@@ -17,7 +17,7 @@ from deploy.yaml_text import NotYaml, Tree, line_of, parse, repeated_keys
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.lint import COMPANY, lint
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 from streams.problems import BadConfiguration, Place, Problem, Severity, did_you_mean, one_of
 
 NORMS, NORMS_FOLDER = "norms.yaml", "norms"

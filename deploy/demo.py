@@ -13,7 +13,7 @@ from ingest.connectors.simulated import START, example_configuration
 from ingest.simulation.truth import Run, Truth
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 MOST_DEPARTMENT_DAYS = 5_000
 """What is at hand at a time: five gigabytes, and minutes."""

@@ -186,8 +186,8 @@ def _explained(fact: Fact, ctx: _Recording, now: int, events: Mapping[int, list[
     if fact.stop is None and fact.calendar and now > fact.since:
         runs.append((fact.since, now, fact.calendar))
     intervals = [i for run in runs if (i := _interval(run, ctx.config, events)).until > i.since]
-    norm = ctx.config.norm(fact.measure, fact.department, fact.counterpart, fact.start) if fact.norm else None
-    return Explained(fact, str(norm.target) if norm else "", sum(i.business_us for i in intervals), intervals)
+    norm = ctx.config.norms.named(fact.norm) if fact.norm else None
+    return Explained(fact, norm.written if norm else "", sum(i.business_us for i in intervals), intervals)
 
 
 def _interval(run: tuple[int, int, str], config: Configuration, events: Mapping[int, list[str]]) -> Interval:

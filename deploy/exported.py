@@ -6,7 +6,7 @@ from sinks.prometheus import Pair
 from streams.company import ANYBODY
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED
-from streams.norms import ACCEPTANCE
+from streams.norm_entry import ACCEPTANCE
 
 
 def exported_departments(configuration: Configuration) -> frozenset[str] | None:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from streams.fact import CANCELLED, DONE, MET, MISSED, PAUSED, RETRACTED, RUNNING, UNOWNED, Outcome
-from streams.hours import Target, due_after, parse_target, used
+from streams.hours import due_after
+from streams.norm_entry import OnChange
 from streams.picture import Key, Picture, Shared
+from streams.target import Amount, By, Days, RoundTheClock, parse_amount
+from streams.timeline import Case
 
 if TYPE_CHECKING:
     from streams.configuration import Configuration
+    from streams.norms import Norm
 
 Levels = tuple[int, ...]
 """Of the tree of departments, 0 for the top. Empty: all of them."""
@@ -26,10 +30,15 @@ FAR = 1 << 62
 NEVER = -FAR
 
 
+Spent = tuple[int, int, int, int]
+"""Calendar time and business time in µs, and business days as a fraction."""
+NOTHING_SPENT: Spent = (0, 0, 0, 1)
+
+
 class Clock(Struct, array_like=True, gc=False):
     """``since``: running, or paused, since then; ``worked``: business time before ``since``; ``calendar``: whose hours it runs on,
-    empty while paused. ``target``/``keeper``: the norm's target and the department on whose calendar it is due; ``budget``:
-    what of the target was used (microseconds, or a fraction of days) before ``budget_since``. ``follow_up``: not a
+    empty while paused. ``target``/``keeper``: the norm's target and the department on whose calendar it is due. The norm counts
+    from ``judged_from``; ``spent`` is what was used before ``spent_by``, in each unit that a target may have. ``follow_up``: not a
     duration but a promise to hold until ``due``: broken by a stop. ``judged``: its final judgement was drawn.
     """
 
@@ -43,8 +52,9 @@ class Clock(Struct, array_like=True, gc=False):
     norm: str = ""
     target: str = ""
     keeper: str = ""
-    budget: tuple[int, int] = (0, 1)
-    budget_since: int = 0
+    judged_from: int = 0
+    spent: Spent = NOTHING_SPENT
+    spent_by: int = 0
     due: int | None = None
     stop: int | None = None
     cancelled: bool = False
@@ -76,23 +86,39 @@ class Clock(Struct, array_like=True, gc=False):
 
 
 @lru_cache(maxsize=4096)
-def _target(text: str) -> Target:
-    return parse_target(text)
+def _target(text: str) -> Amount:
+    return parse_amount(text)
+
+
+def _of(target: Amount, spent: Spent) -> int | Fraction:
+    """What of the target is used, in its own unit."""
+    around, open, days, whole = spent
+    if isinstance(target, Days):
+        return Fraction(days, whole)
+    return around if isinstance(target, RoundTheClock) else open
+
+
+def _amount(target: Amount) -> Fraction:
+    return target.days if isinstance(target, Days) else Fraction(target.us)
+
+
+NO_CASE = Case()
 
 
 class Context:
-    """What a step may use: the configuration, the watermark, and where facts go.
+    """What a step may use: the configuration, the watermark, the case as it stands, and where facts go.
 
     ``pictures`` collects what was drawn last of every clock that was touched, retractions included. ``wake`` is the least
     watermark at which something may change.
     """
 
-    __slots__ = ("case_id", "config", "levels", "now", "pending", "pictures", "source", "version", "wake")
+    __slots__ = ("case", "case_id", "config", "levels", "now", "pending", "pictures", "source", "version", "wake")
 
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
         self.levels = config.every_level
+        self.case = NO_CASE
         self.pictures: dict[Key, Picture] = {}
         self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
@@ -105,44 +131,88 @@ class Context:
         department: str,
         counterpart: str = "",
         norm: str = "",
-        due_from: int | None = None,
     ) -> Clock:
         """A clock that runs on the department's calendar; with ``norm``, against that kind of norm if there is one."""
         clock = Clock(opener, at, department, counterpart, since=at, calendar=department)
         if norm:
-            self.judge_by(clock, norm, at if due_from is None else due_from)
+            self.judge_by(clock, norm, at)
         return clock
 
     def judge_by(self, clock: Clock, kind: str, at: int) -> None:
-        """Put the norm that is in force at ``at`` on the clock; its budget runs from ``at``."""
-        rule = self.config.norm(kind, clock.department, clock.counterpart, at)
+        """Put the norm that is in force at ``at`` on the clock; it counts from ``at``."""
+        rule = self._norm(kind, clock, clock.department, at)
         if rule is not None:
-            self.follow(clock, rule.name, rule.written, at)
+            clock.keeper, clock.judged_from, clock.spent_by = clock.department, at, at
+            self._promise(clock, rule)
+            calendar, target = self.config.calendar(clock.keeper), rule.target
+            clock.due = target.due(calendar, at) if isinstance(target, By) else due_after(calendar, at, target, 0)
 
-    def follow(self, clock: Clock, norm: str, target: str, at: int) -> None:
-        clock.norm, clock.target, clock.keeper, clock.budget_since = norm, target, clock.department, at
-        clock.due = due_after(self.config.calendar(clock.keeper), at, _target(target), 0)
+    def judge_anew(self, clock: Clock, kind: str, at: int) -> None:
+        """The case is of another service or priority from ``at`` on. What is overdue stays so, and what was in force when the norm
+        began to count stays in force (METRICS 2.7).
+        """
+        if clock.cancelled or clock.stop is not None or (clock.due is not None and clock.due <= at):
+            return
+        since, keeper = (clock.judged_from, clock.keeper) if clock.keeper else (clock.start, clock.department)
+        rule = self._norm(kind, clock, keeper, since)
+        if rule is None or rule.name == clock.norm:
+            return
+        if clock.keeper and rule.on_change is OnChange.keep:
+            return
+        if not clock.keeper:
+            clock.keeper, clock.judged_from, clock.spent_by = keeper, since, since
+        old = clock.target
+        self._promise(clock, rule)
+        if old and rule.on_change is OnChange.prorate:
+            self._prorate(clock, _target(old), at if clock.calendar else clock.since)
+        if clock.calendar:
+            clock.due = self._due(clock, at)
+
+    def _norm(self, kind: str, clock: Clock, keeper: str, at: int) -> Norm | None:
+        case = self.case
+        return self.config.norm(kind, keeper, clock.counterpart, at, case.service, case.priority)
+
+    def _promise(self, clock: Clock, rule: Norm) -> None:
+        clock.norm, clock.target = rule.name, rule.written
+        if isinstance(rule.target, By):
+            clock.target = str(rule.target.hours(self.config.calendar(clock.keeper), clock.judged_from))
+
+    def _due(self, clock: Clock, at: int) -> int:
+        """When it is due, if it runs from ``at`` on."""
+        target = _target(clock.target)
+        return due_after(self.config.calendar(clock.keeper), at, target, _of(target, self._spent(clock, at)))
+
+    def _spent(self, clock: Clock, at: int) -> Spent:
+        """By ``at``, while it runs until then."""
+        since, calendar = clock.spent_by, self.config.calendar(clock.keeper)
+        if at <= since:
+            return clock.spent
+        around, open, days, whole = clock.spent
+        gone = Fraction(days, whole) + calendar.days(since, at)
+        return around + at - since, open + calendar.worked(since, at), gone.numerator, gone.denominator
+
+    def _prorate(self, clock: Clock, old: Amount, at: int) -> None:
+        """As much of the new target is used at ``at`` as of the old one was."""
+        share = Fraction(_of(old, self._spent(clock, at) if clock.calendar else clock.spent)) / _amount(old)
+        new = _target(clock.target)
+        used = share * _amount(new)
+        clock.spent_by = at
+        clock.spent = (
+            (0, 0, used.numerator, used.denominator) if isinstance(new, Days) else (int(used), int(used), 0, 1)
+        )
 
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:
             self.change_calendar(clock, "", at)
             if clock.due is not None and at < clock.due:  # what is overdue stays so
-                spent = used(self.config.calendar(clock.keeper), _target(clock.target), clock.budget_since, at)
-                budget = Fraction(*clock.budget) + spent
-                clock.budget, clock.due = (budget.numerator, budget.denominator), None
+                clock.spent, clock.due = self._spent(clock, at), None
 
     def resume(self, clock: Clock, at: int, department: str) -> None:
         if not clock.calendar:
             clock.since, clock.calendar = at, department
             if clock.target and clock.due is None:
-                budget = Fraction(*clock.budget)
-                clock.budget_since = at
-                clock.due = due_after(
-                    self.config.calendar(clock.keeper),
-                    at,
-                    _target(clock.target),
-                    budget if budget.denominator > 1 else budget.numerator,
-                )
+                clock.spent_by = at
+                clock.due = self._due(clock, at)
 
     def change_calendar(self, clock: Clock, department: str, at: int) -> None:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pydantic import Field
 
 from streams.company import Company, CompanyFile, SourceEntry
-from streams.norms import Norms, NormsFile
+from streams.norm_entry import NormsFile
+from streams.norms import Norms
 from streams.people import Places
 from streams.problems import Part
 

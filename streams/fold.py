@@ -94,6 +94,7 @@ def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     case = head.case
     was: Case = case.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
     advance(case, m, ctx.config, ctx.source)
+    ctx.case = case
     whole = head.whole
     for name in _WHOLE[kind]:
         getattr(whole, name).step(m, was, case, ctx)

@@ -11,39 +11,31 @@ look-ups, whatever lies between:
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from streams.schedule import FAR_AHEAD, LONG_AGO, US, Interval, Opening, Schedule, Span, business_days
+from streams.schedule import DAY_MINUTES, FAR_AHEAD, LONG_AGO, US, Interval, Opening, Schedule, Span, business_days
+from streams.target import Amount, Days, Hours, RoundTheClock
 
 __all__ = [
     "ALWAYS",
-    "HOUR",
     "US",
     "Calendar",
-    "Days",
-    "Hours",
     "NeverOpen",
-    "RoundTheClock",
     "Schedule",
     "Span",
-    "Target",
     "due_after",
     "due_instant",
     "elapsed",
-    "parse_target",
     "used",
 ]
 
-MINUTE = 60 * US
-HOUR = 3600 * US
-WEEK = 7 * 24 * HOUR
-PATIENCE = 10 * 366 * 24 * HOUR
+DAY = DAY_MINUTES * 60 * US
+WEEK = 7 * DAY
+PATIENCE = 10 * 366 * DAY
 ORIGIN_YEAR, FIRST_YEAR, LAST_YEAR = 2020, 1900, 2300
 
 Pauses = Iterable[tuple[int, int | None]]
@@ -135,6 +127,21 @@ class Calendar:
             self._look_ahead(start)
         opens, closes = self._day_bounds[last], self._day_bounds[last + 1]
         return self._instant(opens - (before * whole - gone) * (closes - opens) // whole, start)
+
+    def on_business_day(self, start: int, days: int, minute: int | None) -> int:
+        """``minute`` of the local day (None: closing time) of the ``days``-th business day after the day of ``start``, in the zone
+        of the schedule that is in force at ``start``. Raises :class:`NeverOpen`.
+        """
+        opening = next(opening for opening in self._openings if start < opening.until)
+        today = opening.local_day(start)
+        if self._always:
+            return opening.instant(today + timedelta(days), DAY_MINUTES if minute is None else minute)
+        self._cover(start)
+        first = bisect_right(self._days, today, key=lambda day: opening.local_day(day[0][0]))
+        while len(self._days) < first + days:
+            self._look_ahead(start)
+        day = self._days[first + days - 1]
+        return day[-1][1] if minute is None else opening.instant(opening.local_day(day[0][0]), minute)
 
     def open_at(self, t: int) -> bool:
         if self._always:
@@ -249,71 +256,14 @@ class Calendar:
 ALWAYS = Calendar([(None, Schedule("UTC", always=True))])
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """So many µs of open time."""
-
-    us: int
-
-    def __str__(self) -> str:
-        return _in_words(self.us, "b")
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """So many business days, each the calendar's own open time of that day."""
-
-    days: Fraction
-
-    def __str__(self) -> str:
-        return f"{_decimal(self.days)}bd"
-
-
-@dataclass(frozen=True, slots=True)
-class RoundTheClock:
-    """So many µs of calendar time, which runs at night and on holidays too."""
-
-    us: int
-
-    def __str__(self) -> str:
-        return _in_words(self.us, "")
-
-
-Target = Hours | Days | RoundTheClock
-
-_UNITS = {"h": HOUR, "m": MINUTE, "s": US}
-_TARGET = re.compile(r"([0-9]+(?:\.[0-9]+)?|[0-9]+/[1-9][0-9]*) ?(bd|b?[hms])")
-
-
-def parse_target(text: str) -> Target:
-    """``4bh``, ``30bm``, ``1.5bd`` of business time; ``24h``, ``30m`` of calendar time. The inverse of ``str``.
-
-    Raises ValueError with what to write instead.
-    """
-    found = _TARGET.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(
-            f"'{text}' is no target: write 4bh, 30bm or 2bd for business time, 24h or 30m for calendar time"
-        )
-    number, unit = Fraction(found[1]), found[2]
-    if number == 0:
-        raise ValueError(f"'{text}' leaves no time at all: write a target above zero, or none")
-    if unit == "bd":
-        return Days(number)
-    us = number * _UNITS[unit[-1]]
-    if us.denominator != 1:
-        raise ValueError(f"'{text}' is not a whole number of microseconds: write it in a smaller unit")
-    return Hours(int(us)) if unit[0] == "b" else RoundTheClock(int(us))
-
-
-def used(calendar: Calendar, target: Target, a: int, b: int) -> int | Fraction:
+def used(calendar: Calendar, target: Amount, a: int, b: int) -> int | Fraction:
     """What [a, b) consumes of the target, in its own unit: µs, or business days."""
     if isinstance(target, Days):
         return calendar.days(a, b)
     return (calendar if isinstance(target, Hours) else ALWAYS).worked(a, b)
 
 
-def due_after(calendar: Calendar, start: int, target: Target, used: int | Fraction) -> int:
+def due_after(calendar: Calendar, start: int, target: Amount, used: int | Fraction) -> int:
     """When the target is due if it runs again from ``start`` on, with ``used`` of it consumed before.
 
     Where nothing is left of it, that is ``start``: it was due when the last of it was consumed. Raises :class:`NeverOpen`.
@@ -329,7 +279,7 @@ def elapsed(calendar: Calendar, a: int, b: int, pauses: Pauses) -> int:
     return sum(calendar.worked(start, b if end is None else min(end, b)) for start, end in _running(a, pauses))
 
 
-def due_instant(calendar: Calendar, start: int, target: Target, pauses: Pauses) -> int | None:
+def due_instant(calendar: Calendar, start: int, target: Amount, pauses: Pauses) -> int | None:
     """The first instant from ``start`` on by which the target was consumed outside the pauses.
 
     None while a pause without an end keeps it open. Raises :class:`NeverOpen`.
@@ -356,14 +306,3 @@ def _running(start: int, pauses: Pauses) -> Iterator[tuple[int, int | None]]:
             return
         start = resumed
     yield start, None
-
-
-def _in_words(us: int, business: str) -> str:
-    """In the largest unit in which it is whole."""
-    unit = next((unit for unit, size in _UNITS.items() if us % size == 0), "s")
-    return f"{_decimal(Fraction(us, _UNITS[unit]))}{business}{unit}"
-
-
-def _decimal(number: Fraction) -> str:
-    text = f"{float(number):.6f}".rstrip("0").rstrip(".")
-    return text if Fraction(text) == number else str(number)

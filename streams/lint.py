@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from streams.company import ANYBODY, Company, CompanyFile
 from streams.dated import FOR_EVER, instant
 from streams.hours import Schedule
-from streams.norms import NormEntry, NormsFile, default_schedule, opening, valid_from
+from streams.norm_entry import BY_CLASS, BY_GIVER, NormEntry, NormsFile, Rule
+from streams.norms import default_schedule, opening, valid_from
 from streams.opening import ALWAYS_OPEN, closure
 from streams.problems import Place, Problem, Severity, did_you_mean, one_of
 
@@ -114,9 +115,12 @@ def _norms(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem
 def _norm(say: Say, company: Company, entry: NormEntry, i: int) -> Iterator[Problem]:
     here = ("norms", i)
     yield from _unknown(say, company, entry.department, *here, "department")
-    for giver in entry.acceptance:
-        if giver != ANYBODY:
-            yield from _unknown(say, company, giver, *here, "acceptance", giver)
+    for kind in BY_GIVER:
+        for giver in getattr(entry, kind):
+            if giver != ANYBODY:
+                yield from _unknown(say, company, giver, *here, kind, giver)
+    for kind in BY_CLASS:
+        yield from _alike(say, getattr(entry, kind), *here, kind)
     if entry.hours == ALWAYS_OPEN:
         for key in ("holidays", "closures", "half_days"):
             if getattr(entry, key):
@@ -132,6 +136,16 @@ def _norm(say: Say, company: Company, entry: NormEntry, i: int) -> Iterator[Prob
     if entry.holidays is None and file.holidays and not hours.always and hours.zone != file.zone:
         text = f"'{entry.department}' is in {hours.zone} with the holidays of {file.zone}"
         yield say(text, "add `holidays:` to the norm", *here, warning=True)
+
+
+def _alike(say: Say, rules: Sequence[Rule], *at: str | int) -> Iterator[Problem]:
+    """Two rules for one case, and nothing says which."""
+    for j, rule in enumerate(rules):
+        for i, other in enumerate(rules[:j]):
+            if rule.overlaps(other):
+                text = f"a case may be for this rule and for number {i + 1}, and neither names more of it"
+                yield say(text, "give each its own services and priorities", *at, j)
+                break
 
 
 def _silent(say: Say, company: Company, files: Iterable[NormsFile]) -> Iterator[Problem]:

@@ -113,6 +113,13 @@ class Measure(Struct, array_like=True, gc=False):
             ctx.judge_by(clock, norm, at)
         ctx.draw(self.name, clock)
 
+    def follow_class(self, was: Case, case: Case, ctx: Context, at: int) -> None:
+        """The case may be of another service or priority now: the norm of this measure may be another one."""
+        clock = self.clock
+        if clock is not None and (was.service, was.priority) != (case.service, case.priority):
+            ctx.judge_anew(clock, self.name, at)
+            ctx.draw(self.name, clock, self.levels)
+
     def follow_pause(self, was: Case, case: Case, ctx: Context, at: int, department: str) -> None:
         """Stand while the case waits for the requester."""
         clock = self.clock

@@ -1,86 +1,66 @@
-"""Norms files: what departments have promised, by versions; and the calendars that follow from them.
-
-A version is whole: what it does not say is not inherited from the version before it, but from the company file
-(hours, holidays) or is no norm at all.
-"""
+"""Norms, compiled: who promised what, when, to whom and for which cases; and the calendars that follow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field
-
-from streams.company import ANYBODY, Company, DepartmentId
-from streams.dated import FOR_EVER, Dated, Since, ZoneName, instant
-from streams.hours import Calendar, Schedule, Target, parse_target
-from streams.opening import Closures, HalfDays, HolidayCodes, Hours, schedule
-from streams.problems import Listed, Part, refuse
-
-ACCEPTANCE = "acceptance"
-KINDS = ("first_response", "next_response", "resolution", ACCEPTANCE)
-
-
-def _target(text: str) -> str:
-    try:
-        parse_target(text)
-    except ValueError as error:
-        raise refuse(str(error)) from None
-    return text
-
-
-def _anybody(given: Any) -> Any:
-    return {ANYBODY: given} if isinstance(given, str) else given
-
-
-def _giver(text: str) -> str:
-    if text != ANYBODY and text.startswith("_"):
-        raise refuse(f"'{text}' is no department", f"name a department, or '{ANYBODY}' for all others")
-    return text
-
-
-TargetText = Annotated[str, AfterValidator(_target)]
-ByGiver = Annotated[dict[Annotated[str, AfterValidator(_giver)], TargetText], BeforeValidator(_anybody)]
-
-
-class NormEntry(Part):
-    """One version of what one department promises. ``acceptance`` is by giving department, ``*`` for all others."""
-
-    department: DepartmentId
-    valid_from: Since | None = None
-    zone: ZoneName | None = None
-    hours: Hours | None = None
-    holidays: HolidayCodes | None = None
-    closures: Closures = ()
-    half_days: HalfDays = Field(default_factory=dict)
-    first_response: TargetText | None = None
-    next_response: TargetText | None = None
-    resolution: TargetText | None = None
-    acceptance: ByGiver = Field(default_factory=dict)
-
-    def targets(self) -> Iterator[tuple[tuple[str, str], str]]:
-        """(kind, giver), where the giver is empty except for acceptance, and the target."""
-        simple = {kind: getattr(self, kind) for kind in KINDS if kind != ACCEPTANCE}
-        yield from (((kind, ""), text) for kind, text in simple.items() if text is not None)
-        yield from (((ACCEPTANCE, giver), text) for giver, text in self.acceptance.items())
-
-
-class NormsFile(Part):
-    """``norms.yaml``, or one file in ``norms/``."""
-
-    norms: Listed[NormEntry]
+from streams.company import ANYBODY, Company
+from streams.dated import FOR_EVER, Dated, instant
+from streams.hours import Calendar, Schedule
+from streams.norm_entry import BY_GIVER, NormEntry, NormsFile, OnChange, Rule
+from streams.opening import schedule
+from streams.target import Target, parse_target
 
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """One promise. ``name`` is stable: ``it/first_response@2026-01-01``, ``it/acceptance/finance``; ``written`` is the target
-    as text.
+    """One promise. ``name`` is stable: ``it/first_response@2026-01-01``, ``it/acceptance/finance``,
+    ``it/resolution:Laptop:high``; ``written`` is the target as text. ``attainment``: the share of cases in which the department
+    means to keep it.
     """
 
     name: str
     target: Target
     written: str
+    attainment: float | None = None
+    on_change: OnChange = OnChange.retroactive
+
+
+class ForSome(NamedTuple):
+    """A norm for some cases only: empty sets are all. Of :attr:`Promises.some` the first that fits counts."""
+
+    services: frozenset[str]
+    priorities: frozenset[str]
+    norm: Norm
+
+    def fits(self, service: str, priority: str) -> bool:
+        return (not self.services or service in self.services) and (not self.priorities or priority in self.priorities)
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What is promised of one kind to one giver: for ``some`` cases, the most specific first, and for ``all`` others."""
+
+    all: Norm | None = None
+    some: tuple[ForSome, ...] = ()
+
+    def of(self, service: str, priority: str) -> Norm | None:
+        if self.some:
+            service, priority = service.casefold(), priority.casefold()
+            for one in self.some:
+                if one.fits(service, priority):
+                    return one.norm
+        return self.all
+
+    def each(self) -> Iterator[Norm]:
+        yield from (one.norm for one in self.some)
+        if self.all is not None:
+            yield self.all
+
+
+NOTHING = Promises()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +68,7 @@ class Version:
     """What a department promises from one instant on; ``norms`` by (kind, giver)."""
 
     schedule: Schedule
-    norms: Mapping[tuple[str, str], Norm]
+    norms: Mapping[tuple[str, str], Promises]
 
 
 class Norms:
@@ -104,6 +84,8 @@ class Norms:
         self.versions: Mapping[str, Dated[Version | None]] = {
             department: Dated(versions, before=None) for department, versions in entries.items()
         }
+        promised = (p for found in self.versions.values() for _, v in found if v is not None for p in v.norms.values())
+        self._by_name = {norm.name: norm for promises in promised for norm in promises.each()}
         self.default = Calendar(((None, default_schedule(company)),))
         shared: dict[tuple[tuple[int | None, Schedule], ...], Calendar] = {}
         self._calendars: dict[str, Calendar] = {}
@@ -115,18 +97,26 @@ class Norms:
         """Its hours over time; the organisation's for whatever has none."""
         return self._calendars.get(department, self.default)
 
-    def norm(self, kind: str, department: str, counterpart: str, at: int) -> Norm | None:
-        """What ``department`` promised at ``at``. ``acceptance``: to ``counterpart``, else to what is above it, else to anybody."""
+    def norm(
+        self, kind: str, department: str, counterpart: str, at: int, service: str = "", priority: str = ""
+    ) -> Norm | None:
+        """What ``department`` promised at ``at``. Between departments: to ``counterpart``, else to what is above it, else to
+        anybody; to requesters: the most specific for the service and priority.
+        """
         versions = self.versions.get(department)
         version = None if versions is None else versions.at(at)
         if version is None:
             return None
-        if kind != ACCEPTANCE:
-            return version.norms.get((kind, ""))
+        if kind not in BY_GIVER:
+            return version.norms.get((kind, ""), NOTHING).of(service, priority)
         for giver in (*reversed(self._company.line(counterpart, at)), ANYBODY):
-            if norm := version.norms.get((kind, giver)):
-                return norm
+            if found := version.norms.get((kind, giver)):
+                return found.all
         return None
+
+    def named(self, name: str) -> Norm | None:
+        """The norm that facts call so."""
+        return self._by_name.get(name)
 
     def _schedules(self, department: str) -> tuple[tuple[int | None, Schedule], ...]:
         """The department's versions one after the other; the organisation's hours before the first."""
@@ -160,10 +150,30 @@ def default_schedule(company: Company, department: str = "") -> Schedule:
     return schedule(company.zone(department), file.hours, file.holidays or ())
 
 
-def _norms(entry: NormEntry) -> Mapping[tuple[str, str], Norm]:
-    since = f"@{entry.valid_from}" if entry.valid_from else ""
-    targets = {key: parse_target(text) for key, text in entry.targets()}
-    return {
-        (kind, giver): Norm("/".join(filter(None, (entry.department, kind, giver))) + since, target, str(target))
-        for (kind, giver), target in targets.items()
-    }
+def _norms(entry: NormEntry) -> Mapping[tuple[str, str], Promises]:
+    found: dict[tuple[str, str], Promises] = {}
+    for kind, giver, rule in sorted(entry.rules(), key=lambda one: one[2].specificity, reverse=True):
+        norm, known = _norm(entry, kind, giver, rule), found.get((kind, giver), NOTHING)
+        if rule.service or rule.priority:
+            some = ForSome(_folded(rule.service), _folded(rule.priority), norm)
+            found[kind, giver] = replace(known, some=(*known.some, some))
+        else:
+            found[kind, giver] = replace(known, all=norm)
+    return found
+
+
+def _norm(entry: NormEntry, kind: str, giver: str, rule: Rule) -> Norm:
+    target = parse_target(rule.target)
+    whom = "/".join(filter(None, (entry.department, kind, giver)))
+    scope = ":".join(filter(None, (whom, "+".join(rule.service), "+".join(rule.priority))))
+    return Norm(
+        name=scope + (f"@{entry.valid_from}" if entry.valid_from else ""),
+        target=target,
+        written=str(target),
+        attainment=entry.attainment if rule.attainment is None else rule.attainment,
+        on_change=rule.on_change or entry.on_change,
+    )
+
+
+def _folded(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word.casefold() for word in words)

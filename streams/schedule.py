@@ -80,7 +80,7 @@ class Opening:
     """A schedule while it is in force: ``since`` ≤ instant < ``until`` (UTC µs)."""
 
     def __init__(self, schedule: Schedule, since: int = LONG_AGO, until: int = FAR_AHEAD) -> None:
-        self._schedule, self._since, self._until = schedule, since, until
+        self._schedule, self._since, self.until = schedule, since, until
         self._zone = _zone(schedule.zone)
         self._holidays: dict[int, frozenset[date]] = {}
 
@@ -94,16 +94,23 @@ class Opening:
             steady = midnight if after_next - midnight == 48 * 3600 else None
             for start, end in sorted(self._spans(day)):
                 opens = max(self._instant(day, start, steady), done)
-                closes = min(self._instant(day, end, steady), self._until)
+                closes = min(self._instant(day, end, steady), self.until)
                 if opens < closes:
                     yield day, opens, closes
                     done = closes
+
+    def local_day(self, t: int) -> date:
+        return datetime.fromtimestamp(t // US, self._zone).date()
+
+    def instant(self, day: date, minute: int) -> int:
+        """When its clock shows that minute of the local day."""
+        return self._instant(day, minute, None)
 
     def _days_in_force(self, first: date, last: date) -> list[date]:
         """The days from ``first`` to ``last`` on which the schedule may open, and two more."""
         epoch = EPOCH.toordinal()
         start = max(first.toordinal(), self._since // DAY + epoch - 3)
-        end = min(last.toordinal(), self._until // DAY + epoch + 1)
+        end = min(last.toordinal(), self.until // DAY + epoch + 1)
         return [date.fromordinal(day) for day in range(start, end + 3)] if start <= end else []
 
     def _spans(self, day: date) -> Spans:

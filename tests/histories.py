@@ -18,7 +18,7 @@ from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.fact import Fact, Facts, Outcome, Timed, decode, record_key
 from streams.fold import fold_whole, resolve
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 from streams.picture import facts as drawn
 from streams.row import payload_hash
 from streams.timeline import CHILD, MERGED, Moment, moment

@@ -141,7 +141,8 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_else(tmp_path: Pat
         "company.yaml:2: unknown zone 'Berlin'",
         "company.yaml:13: 'group' is missing",
         "company.yaml:13: unknown key 'grp'",
-        "norms.yaml:7: 'soon' is no target: write 4bh, 30bm or 2bd for business time, 24h or 30m for calendar time",
+        "norms.yaml:7: 'soon' is no target: write 4bh, 30bm or 2bd for business time, 24h or 30m for calendar time, "
+        "'by next business day 16:00' for an instant",
         "norms.yaml:9: unknown department 'finnace'",
     ]
 

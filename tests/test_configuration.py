@@ -9,9 +9,9 @@ import pytest
 
 from streams.configuration import Configuration, Files, encode, trial_configuration
 from streams.fact import UNMAPPED, UNOWNED
-from streams.hours import HOUR
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
+from streams.target import HOUR
 
 NOW = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp()) * 1_000_000
 DESK = {"source": "helpdesk", "group": "Desk", "department": "it"}

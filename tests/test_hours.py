@@ -12,23 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from streams.hours import (
-    ALWAYS,
-    HOUR,
-    US,
-    Calendar,
-    Days,
-    Hours,
-    NeverOpen,
-    RoundTheClock,
-    Schedule,
-    Span,
-    Target,
-    due_after,
-    due_instant,
-    elapsed,
-    parse_target,
-)
+from streams.hours import ALWAYS, US, Calendar, NeverOpen, Schedule, Span, due_after, due_instant, elapsed
+from streams.target import HOUR, Days, Hours, RoundTheClock, Target, parse_amount, parse_target
 
 MINUTE = 60 * US
 DAY = 24 * HOUR
@@ -124,7 +109,7 @@ def test_minutes_round_to_what_the_vendor_prints(vector: dict[str, Any]) -> None
 def test_targets_are_due_as_reckoned_by_hand(vector: dict[str, Any]) -> None:
     zone = vector["calendar"][0]["zone"]
     pauses = [(instant(p, zone), r and instant(r, zone)) for p, r in vector.get("pauses", [])]
-    due = due_instant(calendar_of(vector), at(vector, "from"), parse_target(vector["target"]), pauses)
+    due = due_instant(calendar_of(vector), at(vector, "from"), parse_amount(vector["target"]), pauses)
     assert due == (vector["due"] and at(vector, "due"))
 
 
@@ -282,7 +267,7 @@ def test_calendar_time_runs_at_night_too() -> None:
     friday = instant("2024-05-03T16:00")
     calendar = Calendar([(None, Schedule("UTC", NINE_TO_FIVE))])
     assert (
-        due_instant(calendar, friday, parse_target("24h"), [(friday + HOUR, friday + 2 * HOUR)]) == friday + 25 * HOUR
+        due_instant(calendar, friday, parse_amount("24h"), [(friday + HOUR, friday + 2 * HOUR)]) == friday + 25 * HOUR
     )
 
 

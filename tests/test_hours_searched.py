@@ -19,22 +19,8 @@ from holidays import country_holidays
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.hours import (
-    HOUR,
-    US,
-    Calendar,
-    Days,
-    Hours,
-    RoundTheClock,
-    Schedule,
-    Span,
-    Target,
-    due_after,
-    due_instant,
-    elapsed,
-    parse_target,
-    used,
-)
+from streams.hours import US, Calendar, Schedule, Span, due_after, due_instant, elapsed, used
+from streams.target import HOUR, Amount, Days, Hours, RoundTheClock, parse_target
 
 MINUTE = 60 * US
 DAY = 24 * HOUR
@@ -239,7 +225,7 @@ def walked_due_days(walked: Walk, a: int, days: Fraction, pauses: Pauses) -> int
     return None
 
 
-def due_in_steps(calendar: Calendar, start: int, target: Target, pauses: Pauses) -> int | None:
+def due_in_steps(calendar: Calendar, start: int, target: Amount, pauses: Pauses) -> int | None:
     """As the core of the stream does it: it knows one change at a time, and carries what was used."""
     spent: int | Fraction = 0
     running: int | None = start
@@ -329,7 +315,7 @@ def test_due_in_days_is_the_first_instant_by_which_they_passed(calendar: Calenda
 
 @given(calendars, targets, instants, st.lists(run_and_pause), st.booleans())
 def test_one_change_at_a_time_gives_the_same_due_as_all_pauses_at_once(
-    calendar: Calendar, target: Target, start: int, lengths: list[tuple[int, int]], forever: bool
+    calendar: Calendar, target: Amount, start: int, lengths: list[tuple[int, int]], forever: bool
 ) -> None:
     pauses: list[tuple[int, int | None]] = []
     paused = start
@@ -355,5 +341,5 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(calendar: Calendar, t
 
 
 @given(targets)
-def test_a_target_reads_back_as_it_was_written(target: Target) -> None:
+def test_a_target_reads_back_as_it_was_written(target: Amount) -> None:
     assert parse_target(str(target)) == target

@@ -25,7 +25,7 @@ from streams.configuration import Configuration, Files
 from streams.fact import Fact, Outcome
 from streams.measure import Measure
 from streams.measures import MEASURES
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

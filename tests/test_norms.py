@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from streams.company import Company, CompanyFile
-from streams.hours import HOUR, Days, Hours, RoundTheClock, Target
-from streams.norms import Norms, NormsFile
+from streams.norm_entry import NormsFile
+from streams.norms import Norms
 from streams.opening import closure, days_of_week, times_of_day
+from streams.target import HOUR, Days, Hours, RoundTheClock, Target
 
 COMPANY = Company(
     CompanyFile.model_validate(

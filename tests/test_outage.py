@@ -22,7 +22,7 @@ from streams.departments import Departments
 from streams.effects import carry_out
 from streams.fact import Fact, Outcome, WatermarkPassed, decode
 from streams.indicators import IndicatorValue
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 ((_down, _back),) = TIDEWELL.outages
 DOWN, BACK = datetime.fromtimestamp(_down, UTC), datetime.fromtimestamp(_back, UTC)

@@ -18,7 +18,7 @@ from sinks.prometheus_sink import PrometheusSink
 from sinks.record import UnusableRecord
 from streams.configuration import Files, encode
 from streams.indicators import key
-from streams.norms import NormEntry, NormsFile
+from streams.norm_entry import NormEntry, NormsFile
 
 PARTITIONS = 3
 IT = 'crossdesk_first_response_facts{department="it",window="7d"}'
@@ -121,7 +121,7 @@ def test_a_department_vanishes_and_comes_back_with_the_configuration(installatio
 def test_a_pair_is_shown_that_has_a_norm_of_its_own(installation: Installation, sink: Sink) -> None:
     files = example().files
     pairs = [value_of(department="it", counterpart=giver) for giver in ("hr", "finance")]
-    promise = NormsFile(norms=(NormEntry(department="it", acceptance={"hr": "2h", "*": "8h"}),))
+    promise = NormsFile(norms=(NormEntry.model_validate({"department": "it", "acceptance": {"hr": "2h", "*": "8h"}}),))
     say(installation, [configured(1, files.model_copy(update={"norms": {}})), *map(indicator_said, pairs)])
     sink.thread.start()
     sink.until_ready()

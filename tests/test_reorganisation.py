@@ -19,7 +19,7 @@ from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.departments import Departments
 from streams.fact import Fact, Outcome, WatermarkPassed, decode
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 ((_day, GROUP, TAKER),) = TIDEWELL.moves
 GIVER = next(d.id for d in TIDEWELL.departments if GROUP in d.groups)

@@ -29,7 +29,7 @@ from ingest.connectors.simulated import example_configuration, simulate
 from ingest.event import Actor, CaseEvent
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 SEED, DAYS, CASES_PER_DAY = 3, 18, 60.0
 

@@ -22,7 +22,7 @@ from ingest.polling import Poller
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.fact import Fact, Outcome
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 BEGIN = datetime.combine(START, time(), UTC)
 DAYS = 5

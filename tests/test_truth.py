@@ -25,7 +25,7 @@ from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.effects import carry_out
 from streams.fact import Fact, Outcome
-from streams.norms import NormsFile
+from streams.norm_entry import NormsFile
 
 BATCH = 2000
 RESPONSES = ("first_response", "next_response")

@@ -38,7 +38,7 @@ class FirstResponse(Measure):
     """
 
     name = "first_response"
-    on = (kinds.created, kinds.routed, kinds.replied, kinds.asked_requester, *ENDINGS, kinds.reopened)
+    on = (kinds.created, kinds.classified, kinds.routed, kinds.replied, kinds.asked_requester, *ENDINGS, kinds.reopened)
 
     skip: bool = False
     by_bot: bool = False
@@ -57,6 +57,8 @@ class FirstResponse(Measure):
                 self.begin(m.id, m.time, case, ctx)
         elif self.clock is None:
             return
+        elif kind == kinds.classified:
+            self.follow_class(was, case, ctx, m.time)
         elif kind == kinds.routed:
             if self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, "first_response")

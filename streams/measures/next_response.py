@@ -27,6 +27,7 @@ class NextResponse(Measure):
 
     name = "next_response"
     on = (
+        kinds.classified,
         kinds.routed,
         kinds.replied,
         kinds.asked_requester,
@@ -49,6 +50,8 @@ class NextResponse(Measure):
         elif kind == kinds.reopened:
             if m.actor == REQUESTER and self.answered and case.open and not was.open:
                 self.begin(m, case, ctx)
+        elif kind == kinds.classified:
+            self.follow_class(was, case, ctx, m.time)
         elif kind == kinds.routed:
             if self.clock is not None and self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, self.name)

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 from streams import kinds
 from streams.clock import Context
-from streams.hours import Days
 from streams.measure import Measure, ended
+from streams.target import Days
 from streams.timeline import HUMAN, Case, Moment, actor_department
 
 FOLLOW_UP = Days(Fraction(7))

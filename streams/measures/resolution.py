@@ -25,6 +25,7 @@ class Resolution(Measure):
     name = "resolution"
     on = (
         kinds.created,
+        kinds.classified,
         kinds.routed,
         kinds.reorganised,
         kinds.paused,
@@ -43,6 +44,8 @@ class Resolution(Measure):
                 ctx.draw(self.name, self.clock)
         elif kind == kinds.routed or kind == kinds.reorganised:
             self.pass_to(ctx, case.owner, m.time, "" if case.owner == UNOWNED else self.name)
+        elif kind == kinds.classified:
+            self.follow_class(was, case, ctx, m.time)
         elif not ended(was, case):
             self.follow_pause(was, case, ctx, m.time, case.owner)
         elif kind == kinds.deleted:
