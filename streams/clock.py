@@ -201,18 +201,31 @@ class Context:
             (0, 0, used.numerator, used.denominator) if isinstance(new, Days) else (int(used), int(used), 0, 1)
         )
 
+    def margin(self, clock: Clock, at: int) -> Fraction | None:
+        """The share of its target that is left of a clock that stops at ``at``, from -1 (it took twice as long, or longer) to 1.
+        None without a target.
+        """
+        if not clock.target:
+            return None
+        target = _target(clock.target)
+        used = _of(target, self._spent(clock, at) if clock.calendar else clock.spent)
+        return max(1 - Fraction(used) / _amount(target), Fraction(-1))
+
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:
             self.change_calendar(clock, "", at)
+            if clock.target:
+                clock.spent = self._spent(clock, at)
             if clock.due is not None and at < clock.due:  # what is overdue stays so
-                clock.spent, clock.due = self._spent(clock, at), None
+                clock.due = None
 
     def resume(self, clock: Clock, at: int, department: str) -> None:
         if not clock.calendar:
             clock.since, clock.calendar = at, department
-            if clock.target and clock.due is None:
+            if clock.target:
                 clock.spent_by = at
-                clock.due = self._due(clock, at)
+                if clock.due is None:
+                    clock.due = self._due(clock, at)
 
     def change_calendar(self, clock: Clock, department: str, at: int) -> None:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""

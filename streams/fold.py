@@ -139,13 +139,18 @@ def settle(head: Head, ctx: Context) -> None:
             if clock.due <= ctx.now:
                 ctx.draw(name, clock, levels)
             ctx.wake = min(ctx.wake, clock.due if not clock.judged else FAR)
-    if head.pending or ctx.pending:
-        head.pending = [p for p in (*head.pending, *ctx.pending) if not p[2].settled]
-        ctx.pending.clear()
+    await_watermark(head, ctx)
     if head.case.ended is not None:
         rest = head.case.ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
             ctx.wake = min(ctx.wake, rest)
+
+
+def await_watermark(head: Head, ctx: Context) -> None:
+    """What measures have let go, and the watermark may still judge, is the head's from now on."""
+    if head.pending or ctx.pending:
+        head.pending = [p for p in (*head.pending, *ctx.pending) if not p[2].settled]
+        ctx.pending.clear()
 
 
 def _states_of(head: Head) -> Iterator[Measure]:
@@ -160,7 +165,9 @@ def _states_of(head: Head) -> Iterator[Measure]:
 def _running(head: Head) -> Iterator[tuple[str, Levels, Clock]]:
     """The clocks that measures hold, with the name of their facts and their levels."""
     for state in _states_of(head):
-        if state.clock is not None:
+        if state.several:
+            yield from ((name, state.levels, clock) for name, clock in state.clocks())
+        elif state.clock is not None:
             yield state.name, state.levels, state.clock
 
 

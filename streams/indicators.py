@@ -67,6 +67,15 @@ def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -
     )
 
 
+def _kept(measure: str, what: str) -> tuple[Indicator, ...]:
+    """Of promises: how many are kept, not how long they take."""
+    return (
+        Indicator(f"{measure}_attainment_ratio", measure, Aggregation.attainment, f"How often is {what} kept?", True),
+        Indicator(f"{measure}_facts", measure, Aggregation.count, f"How many of {what} were determined?", True),
+        Indicator(f"{measure}_running_facts", measure, Aggregation.running, f"How many of {what} are open now?", True),
+    )
+
+
 WAITING = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
 
 INDICATORS: tuple[Indicator, ...] = (
@@ -76,7 +85,7 @@ INDICATORS: tuple[Indicator, ...] = (
     *_clock("first_resolution", "the way to a first solution", norm=False),
     *_clock("resolution", "the way to the last solution", pairs=True),
     *_clock("acceptance", "the wait for a hand-over to be taken up", pairs=True),
-    *_clock("ownership", "the time a department holds a case", norm=False),
+    *_clock("ownership", "the time a department holds a case", pairs=True),
     *_clock("orphan", "the time nobody owns a case", norm=False),
     Indicator(
         "reopening_share_ratio",
@@ -85,6 +94,29 @@ INDICATORS: tuple[Indicator, ...] = (
         "How many solutions do not hold?",
         outcome="missed",
     ),
+    Indicator(
+        "first_time_complete_attainment_ratio",
+        "first_time_complete",
+        Aggregation.attainment,
+        "How many hand-overs came with all that was needed?",
+        pairs=True,
+    ),
+    Indicator(
+        "resolution_margin_p50_ratio",
+        "margin",
+        Aggregation.p50,
+        "How much of the promised time is left when a case is solved, typically?",
+        pairs=True,
+    ),
+    Indicator(
+        "exceeded_attainment_ratio",
+        "exceeded",
+        Aggregation.attainment,
+        "How many solutions come clearly earlier than promised, and hold?",
+        pairs=True,
+    ),
+    *_kept("promise_first", "a promise, by the date first named"),
+    *_kept("promise_final", "a promise, by the last date agreed on"),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
     Indicator("ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
     *(

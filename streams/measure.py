@@ -7,7 +7,7 @@ watermark judges later, the fold takes care of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 from msgspec import Struct
@@ -18,6 +18,9 @@ from streams.timeline import Case, Moment
 
 Path = tuple[str, ...]
 """A department at each level of the tree, from the top."""
+
+Named = tuple[str, Clock]
+"""A clock, and what its facts are called."""
 
 ENDINGS = (kinds.solved, kinds.closed, kinds.deleted)
 
@@ -35,11 +38,14 @@ class Measure(Struct, array_like=True, gc=False):
 
     ``per_level``: two departments of one parent are one at the parent's level. A moment may then tell levels of the tree apart
     (:meth:`same`), and from there on each part has a state of its own, for its ``levels``; empty: for all of them.
+
+    ``several``: it holds other clocks than one, and tells them with the names of their facts (:meth:`clocks`).
     """
 
     name: ClassVar[str]
     on: ClassVar[tuple[int, ...]]
     per_level: ClassVar[bool] = False
+    several: ClassVar[bool] = False
 
     levels: Levels = ALL
     clock: Clock | None = None
@@ -48,10 +54,15 @@ class Measure(Struct, array_like=True, gc=False):
         """``was`` and ``case``: before and after ``m``. Who asks for :meth:`same` asks before anything else is done."""
         raise NotImplementedError
 
+    def clocks(self) -> Iterator[Named]:
+        """Those that may still change."""
+        if self.clock is not None:
+            yield self.name, self.clock
+
     def draw(self, ctx: Context) -> None:
         """Draw every fact that may still change."""
-        if self.clock is not None:
-            ctx.draw(self.name, self.clock, self.levels)
+        for name, clock in self.clocks():
+            ctx.draw(name, clock, self.levels)
 
     # -- levels
     def same(self, a: Path, b: Path) -> bool:
@@ -66,8 +77,8 @@ class Measure(Struct, array_like=True, gc=False):
 
     def split(self, parts: Sequence[Levels], ctx: Context) -> list[Self]:
         """A state for each part, and the fact that goes on in each of them."""
-        if self.clock is not None:
-            ctx.retract(self.name, self.clock, self.levels)
+        for name, clock in self.clocks():
+            ctx.retract(name, clock, self.levels)
         states = [self, *(self._copy(ctx) for _ in parts[1:])]
         for state, levels in zip(states, parts, strict=True):
             state.levels = levels

@@ -15,8 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from streams.company import ANYBODY, DepartmentId
 from streams.dated import Since, ZoneName
+from streams.offer import Contact, Services
 from streams.opening import Closures, HalfDays, HolidayCodes, Hours
-from streams.problems import Listed, Part, refuse
+from streams.problems import Listed, Part, did_you_mean, refuse
 from streams.target import parse_target
 
 ACCEPTANCE, FINISH = "acceptance", "finish"
@@ -68,8 +69,17 @@ def _giver(text: str) -> str:
     return text
 
 
+def _policy(given: Any) -> OnChange:
+    try:
+        return OnChange(given)
+    except ValueError:
+        mend = did_you_mean(str(given), OnChange) or f"write {', '.join(OnChange)}"
+        raise refuse(f"'{given}' is nothing that a change can do", mend) from None
+
+
 TargetText = Annotated[str, AfterValidator(_target)]
 Share = Annotated[float, BeforeValidator(_share)]
+Policy = Annotated[OnChange, BeforeValidator(_policy)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -87,7 +97,7 @@ class Rule(Promise):
 
     service: Words = ()
     priority: Words = ()
-    on_change: OnChange | None = None
+    on_change: Policy | None = None
 
     @property
     def specificity(self) -> tuple[bool, bool]:
@@ -121,7 +131,9 @@ ByGiver = Annotated[dict[Annotated[str, AfterValidator(_giver)], Promise], Befor
 
 
 class NormEntry(Part):
-    """One version of what one department promises. ``acceptance`` and ``finish`` are by giving department, ``*`` for all others."""
+    """One version of what one department promises. ``acceptance`` and ``finish`` are by giving department, ``*`` for all others.
+    ``services`` and ``contact`` are for its colleagues: no number depends on them.
+    """
 
     department: DepartmentId
     valid_from: Since | None = None
@@ -135,8 +147,10 @@ class NormEntry(Part):
     resolution: Rules = ()
     acceptance: ByGiver = Field(default_factory=dict)
     finish: ByGiver = Field(default_factory=dict)
-    on_change: OnChange = OnChange.retroactive
+    on_change: Policy = OnChange.retroactive
     attainment: Share | None = None
+    services: Services = ()
+    contact: Contact | None = None
 
     def rules(self) -> Iterator[tuple[str, str, Rule]]:
         """Kind, giver (empty except between departments), and what is promised."""

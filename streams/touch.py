@@ -22,6 +22,7 @@ from streams.fold import (
     STRUCTURAL,
     STUB_AFTER,
     at_rest,
+    await_watermark,
     corrects,
     difference,
     draw,
@@ -196,7 +197,7 @@ class Touch:
             if case.split_at is not None:
                 ctx.wake = min(ctx.wake, case.split_at)
         if ctx.pending:
-            head.pending = [*head.pending, *(p for p in ctx.pending if not p[2].settled)]
+            await_watermark(head, ctx)
         self.history.append(m, head)
         if case.ended is not None:
             ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
@@ -251,6 +252,7 @@ class Touch:
         chunks: list[tuple[Raw, Sequence[Moment]]] = []
         for start in range(0, max(len(moments), 1), TAIL):
             chunk = moments[start : start + TAIL]
+            await_watermark(head, ctx)
             chunks.append((base if not start else Raw(encode(head)), chunk))
             for m in chunk:
                 step(head, m, ctx)

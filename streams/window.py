@@ -8,7 +8,7 @@ from typing import NamedTuple
 from streams.clock import NEVER
 from streams.fact import DONE, MET, MISSED, Outcome
 
-GOES_ON = -1
+GOES_ON = NEVER
 FEW = 8
 """When more than one of so many change, they are counted anew."""
 

@@ -7,8 +7,10 @@ import pytest
 from test_measures import MONDAY, configuration
 
 from streams.clock import Clock, Context
+from streams.configuration import Configuration
 from streams.fact import Outcome
-from streams.timeline import microseconds
+from streams.norm_entry import NormsFile
+from streams.timeline import Case, microseconds
 
 HOUR = 3_600_000_000
 NINE = microseconds(MONDAY) + 9 * HOUR
@@ -91,3 +93,55 @@ def test_time_on_two_calendars_is_the_sum_of_its_parts() -> None:
     ctx.change_calendar(clock, "legal", NINE + 7 * HOUR)
     ctx.end(clock, NINE + 26 * HOUR)
     assert clock.worked == 7 * HOUR + 3 * HOUR
+
+
+# -- another service or priority while the clock runs
+
+
+def of_class(priority: str, **entry: object) -> Context:
+    """The same, of department ``it`` alone, which promises what ``entry`` says."""
+    files = configuration().files
+    norms = {"norms": [{"department": "it", "hours": {"mon-fri": "09:00-17:00"}, **entry}]}
+    changed = files.model_copy(update={"norms": {"norms.yaml": NormsFile.model_validate(norms)}})
+    ctx = Context(Configuration(changed), "desk/C1", NINE, 0)
+    ctx.case = Case(priority=priority)
+    return ctx
+
+
+def becomes(ctx: Context, clock: Clock, priority: str, at: int) -> None:
+    ctx.case = Case(priority=priority)
+    ctx.judge_anew(clock, "first_response", at)
+
+
+RULES = ["8bh", {"priority": "high", "target": "4bh"}, {"priority": "top", "target": "1bd"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "due"),
+    [
+        ("keep", NINE + 8 * HOUR),
+        ("retroactive", NINE + 4 * HOUR),
+        ("prorate", NINE + 5 * HOUR),  # a quarter is used: 3 of 4 hours are left
+    ],
+)
+def test_a_change_of_priority_counts_as_the_norm_says(policy: str, due: int) -> None:
+    ctx = of_class("", first_response=RULES, on_change=policy)
+    clock = started(ctx)
+    becomes(ctx, clock, "high", NINE + 2 * HOUR)
+    assert clock.due == due
+
+
+def test_a_rule_may_say_itself_what_a_change_does() -> None:
+    ctx = of_class("", first_response=["8bh", {"priority": "high", "target": "4bh", "on_change": "keep"}])
+    clock = started(ctx)
+    becomes(ctx, clock, "high", NINE + 2 * HOUR)
+    assert (clock.due, clock.norm) == (NINE + 8 * HOUR, "it/first_response")
+
+
+def test_pauses_are_carried_into_another_unit() -> None:
+    ctx = of_class("", first_response=RULES)
+    clock = started(ctx)
+    ctx.pause(clock, NINE + 2 * HOUR)
+    ctx.resume(clock, NINE + 26 * HOUR, "it")  # a day later: a quarter of a day is used
+    becomes(ctx, clock, "top", NINE + 28 * HOUR)
+    assert clock.due == NINE + 32 * HOUR  # half of it is used by then, and half a day is left

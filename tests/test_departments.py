@@ -709,7 +709,7 @@ def answers(departments: Departments) -> dict[Key, tuple[Any, int]]:
     for v in departments.indicators():
         assert (v.as_of, v.offset) == (departments.meta.as_of, departments.meta.offset)
         if v.n:
-            value = (v.value, v.beyond) if v.indicator.endswith(("p50_seconds", "p90_seconds")) else v.value
+            value = (v.value, v.beyond) if "_p50_" in v.indicator or "_p90_" in v.indicator else v.value
             found[v.indicator, v.department, v.counterpart, v.window] = (value, v.n)
         else:
             assert v.value in (None, 0.0)

@@ -80,9 +80,15 @@ def standing(world: Overheard) -> dict[str, Fact]:
 
 
 def before(world: Overheard) -> dict[str, bytes]:
-    """What counts before the move, versions included, to the last bit."""
+    """What counts before the move, and does not go on after it, versions included, to the last bit."""
     facts = standing(world).items()
-    return {id: encode(fact) for id, fact in facts if fact.counts_at is not None and fact.counts_at < MOVED}
+    return {id: encode(fact) for id, fact in facts if fact.counts_at is not None and over_by(fact, MOVED)}
+
+
+def over_by(fact: Fact, instant: int) -> bool:
+    """What was missed may go on long after it counted."""
+    ends = (fact.counts_at, fact.stop) if fact.stop is not None else (fact.counts_at,)
+    return not fact.runs and all(end is not None and end < instant for end in ends)
 
 
 def test_cases_move_with_their_group(moved: Overheard, stayed: Overheard) -> None:

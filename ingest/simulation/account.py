@@ -35,6 +35,19 @@ class Episode:
 
 
 @dataclass
+class Pledge:
+    """A promise called ``id``, by ``who``: the ``dates`` that were named (UTC seconds), when the requester agreed to the last of
+    them, and when it was kept.
+    """
+
+    id: str
+    who: str
+    dates: list[tuple[Place, int]]
+    agreed: list[Place] = field(default_factory=list)
+    kept: Place = FAR
+
+
+@dataclass
 class Account:
     """``known``: the end of the simulated time, in seconds; what is decided for later is not written down.
 
@@ -48,13 +61,15 @@ class Account:
     known: int
     number: int = 0
     on_behalf: bool = False
-    routes: list[tuple[Place, str]] = field(default_factory=list)
+    routes: list[tuple[Place, str, str]] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     episodes: list[Episode] = field(default_factory=list)
     public: list[Place] = field(default_factory=list)
     acts: list[tuple[Place, str]] = field(default_factory=list)
     wrote: list[tuple[Place, bool]] = field(default_factory=list)
     finished: list[tuple[Place, str]] = field(default_factory=list)
+    priorities: list[tuple[Place, str]] = field(default_factory=list)
+    pledges: list[Pledge] = field(default_factory=list)
     children: list[tuple[Place, Place]] = field(default_factory=list)
     merged: list[Account] = field(default_factory=list)
     struck: tuple[str, Place] | None = None
@@ -66,14 +81,19 @@ class Account:
         self.number += 1
         return (t * US, self.number)
 
-    def opened(self, t: int, on_behalf: bool) -> None:
+    def opened(self, t: int, on_behalf: bool, priority: str) -> None:
         if at := self.place(t):
             self.on_behalf = on_behalf
             self.episodes.append(Episode(at))
+            self.priorities.append((at, priority))
 
-    def routed(self, t: int, group: str) -> None:
+    def classified(self, t: int, priority: str) -> None:
         if at := self.place(t):
-            self.routes.append((at, group))
+            self.priorities.append((at, priority))
+
+    def routed(self, t: int, group: str, reason: str = "") -> None:
+        if at := self.place(t):
+            self.routes.append((at, group, reason))
 
     def spoke(self, t: int, who: str) -> None:
         """A human answered, or asked back, in public."""
@@ -85,10 +105,25 @@ class Account:
         if at := self.place(t):
             self.acts.append((at, who))
 
-    def delivered(self, t: int, who: str) -> None:
+    def promised(self, t: int, who: str, id: str, due: int) -> None:
+        """For the first time, or until another date."""
+        if at := self.place(t):
+            self.acts.append((at, who))
+            known = next((pledge for pledge in self.pledges if pledge.id == id), None)
+            if known is None:
+                self.pledges.append(Pledge(id, who, [(at, due)]))
+            else:
+                known.dates.append((at, due))
+
+    def agreed(self, t: int, id: str) -> None:
+        if at := self.place(t):
+            next(pledge for pledge in self.pledges if pledge.id == id).agreed.append(at)
+
+    def delivered(self, t: int, who: str, id: str) -> None:
         if at := self.place(t):
             self.acts.append((at, who))
             self.finished.append((at, who))
+            next(pledge for pledge in self.pledges if pledge.id == id).kept = at
 
     def paused(self, t: int, whom: str, who: str) -> None:
         if at := self.place(t):

@@ -12,6 +12,8 @@ from ingest.event import (
     AskedRequester,
     CaseEvent,
     Claimed,
+    Classified,
+    ClassifiedData,
     Closed,
     Created,
     CreatedData,
@@ -21,6 +23,7 @@ from ingest.event import (
     Paused,
     PausedData,
     Payload,
+    PromiseAccepted,
     Promised,
     PromiseData,
     PromisedData,
@@ -94,7 +97,11 @@ class Case:
             self.human(Created, data)
         else:
             self.add(Created, Actor.requester, self.person, data)
-        self.account.opened(self.now, on_behalf)
+        self.account.opened(self.now, on_behalf, data.priority)
+
+    def classified(self, priority: str) -> None:
+        self.human(Classified, ClassifiedData(priority=priority))
+        self.account.classified(self.now, priority)
 
     def routed(self, group: str, reason: str = "", *, by_human: bool = True) -> None:
         data = RoutedData(group=group, reason=reason)
@@ -102,7 +109,7 @@ class Case:
             self.human(Routed, data)
         else:
             self.add(Routed, Actor.system, "", data)
-        self.account.routed(self.now, group)
+        self.account.routed(self.now, group, reason)
 
     def answer(self) -> str:
         self.answered = True
@@ -124,11 +131,15 @@ class Case:
 
     def promised(self, promise: str, due: int) -> None:
         self.human(Promised, PromisedData(promise=promise, due=instant(due)))
-        self.account.acted(self.now, self.agent)
+        self.account.promised(self.now, self.agent, promise, due)
+
+    def agreed(self, promise: str) -> None:
+        self.add(PromiseAccepted, Actor.requester, self.person, PromiseData(promise=promise))
+        self.account.agreed(self.now, promise)
 
     def delivered(self, promise: str) -> None:
         self.human(Delivered, PromiseData(promise=promise))
-        self.account.delivered(self.now, self.agent)
+        self.account.delivered(self.now, self.agent, promise)
 
     def paused(self, whom: Waiting, reason: str) -> None:
         self.human(Paused, PausedData(owner=whom, reason=reason))

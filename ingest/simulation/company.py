@@ -103,7 +103,20 @@ DEPARTMENTS = (
         waits_for=("facilities", 0.03),
         thanked=0.22,
         reopened=0.03,
-        norms=(Norm("4bh", "4bh", "3bd", {"*": "4bh", "facilities": "3bh"}),),
+        norms=(
+            Norm(
+                "4bh",
+                "4bh",
+                "3bd",
+                {"*": "4bh", "facilities": "3bh"},
+                finish={"*": "2bd", "payroll": "1bd"},
+                priorities={
+                    "first_response": {"urgent": "1bh", "high": "2bh"},
+                    "next_response": {"urgent": "2bh"},
+                    "resolution": {"urgent": "8bh", "low": "5bd"},
+                },
+            ),
+        ),
     ),
     Department(
         "facilities",
@@ -137,7 +150,7 @@ DEPARTMENTS = (
         effort=4.0,
         asks=0.34,
         thanked=0.2,
-        norms=(Norm("6bh", "6bh", "4bd", {"*": "4bh", "it": "3bh"}),),
+        norms=(Norm("6bh", "6bh", "4bd", {"*": "4bh", "it": "3bh"}, finish={"*": "12bh"}),),
     ),
     Department(
         "payroll",
@@ -208,7 +221,16 @@ DEPARTMENTS = (
         vendor=0.16,
         waits_for=("controlling", 0.08),
         promises=0.15,
-        norms=(Norm("1bd", "1bd", "8bd", {"*": "4bh", "it": "4bh", "legal": "6bh"}),),
+        norms=(
+            Norm(
+                "1bd",
+                "1bd",
+                "8bd",
+                {"*": "4bh", "it": "4bh", "legal": "6bh"},
+                finish={"*": "3bd", "operations": "2bd"},
+                priorities={"first_response": {"urgent": "12bh"}},
+            ),
+        ),
     ),
     Department(
         "logistics",

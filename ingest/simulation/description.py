@@ -74,8 +74,11 @@ def _versions(department: Department, office: Office) -> list[dict[str, Any]]:
             entry["valid_from"] = day.isoformat()
         entry |= _hours(office, day)
         for kind in ("first_response", "next_response", "resolution"):
-            entry[kind] = getattr(norm, kind)
+            some = [{"priority": priority, "target": t} for priority, t in norm.priorities.get(kind, {}).items()]
+            entry[kind] = [getattr(norm, kind), *some] if some else getattr(norm, kind)
         entry["acceptance"] = dict(norm.acceptance)
+        if norm.finish:
+            entry["finish"] = dict(norm.finish)
         entries.append(entry)
     return entries
 

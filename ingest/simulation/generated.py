@@ -82,8 +82,11 @@ class _Maker:
 
     def _norm(self, norm: Norm) -> Norm:
         """The promise to all others, and to the departments that exist."""
-        givers = {giver for giver in norm.acceptance if giver == "*" or giver in self.ids}
-        return replace(norm, acceptance={giver: t for giver, t in norm.acceptance.items() if giver in givers})
+
+        def existing(promised: Mapping[str, str]) -> dict[str, str]:
+            return {giver: target for giver, target in promised.items() if giver == "*" or giver in self.ids}
+
+        return replace(norm, acceptance=existing(norm.acceptance), finish=existing(norm.finish))
 
     def _unit(self, i: int) -> Unit:
         kind = next(unit for unit in UNITS if unit.name == self.kinds[i].unit)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from ingest.event import Actor
 from ingest.simulation.account import FAR, Account, Episode, Place
-from ingest.simulation.tenure import Tenure, Tenures, ended, first
+from ingest.simulation.kept import Kept, Value
+from ingest.simulation.tenure import Tenure, ended, first
 from ingest.simulation.waits import waiting
 from ingest.simulation.world import UNOWNED, Places
 
@@ -29,21 +30,6 @@ class Measured(NamedTuple):
     due: int | None = None
 
 
-class _Value(NamedTuple):
-    """A value before it is shown at one level (-1: at all)."""
-
-    measure: str
-    level: int
-    department: str
-    start: int
-    stop: int | None
-    outcome: str
-    calendar_us: int
-    business_us: int
-    due: int | None = None
-    counterpart: str = ""
-
-
 def measure(account: Account, places: Places, now: int) -> Iterator[Measured]:
     """Everything there is to say about a case."""
     if not account.episodes:
@@ -59,21 +45,11 @@ def measure(account: Account, places: Places, now: int) -> Iterator[Measured]:
             )  # fmt: skip
 
 
-class _Case(Tenures):
-    def __init__(self, account: Account, places: Places, now: int) -> None:
-        super().__init__(account, places, now)
-        self.episodes = account.episodes
-        self.created = account.episodes[0].since
-        self.asker = account.beneficiary
-        lent = [p for other in account.merged for p in other.public if p > self.created]
-        self.public = sorted([*account.public, *lent])
-        self.acts = sorted([*account.acts, *((p, "") for p in lent)])
-        self.asked = min([self.created[0], *(o.episodes[0].since[0] for o in account.merged if o.episodes)])
-
-    def values(self) -> Iterator[_Value]:
+class _Case(Kept):
+    def values(self) -> Iterator[Value]:
         if self.account.struck is not None:
             _, at = self.account.struck
-            yield _Value("excluded", -1, self.owner(at), at[0], at[0], "done", 0, 0)
+            yield Value("excluded", -1, self.owner(at), at[0], at[0], "done", 0, 0)
             return
         yield from self.orphan()
         yield from self.first_response()
@@ -81,32 +57,16 @@ class _Case(Tenures):
         yield from self.resolutions()
         yield from self.reopening()
         yield from self.silence()
+        yield from self.promises()
         for level in range(self.places.levels):
             yield from self.ownership(level)
             yield from self.acceptance(level)
             yield from self.ping_pong(level)
-        yield from (_Value(*share, counterpart=self.asker) for share in waiting(self, self.asked))
-
-    # What they have in common
-
-    def until(self, stop: int | None) -> int:
-        return self.now if stop is None else stop
-
-    def judged(self, due: int | None, stop: int | None, *, gave_up: bool = False, paused: bool = False) -> str:
-        """Met or missed where there is something to keep; the end of a case without it is neither, unless it was late."""
-        if gave_up and (due is None or (stop is not None and stop <= due)):
-            return "cancelled"
-        if due is not None:
-            if stop is not None and stop <= due:
-                return "met"
-            return "missed" if due <= self.now else "running"
-        if stop is not None:
-            return "done"
-        return "paused" if paused else "running"
+        yield from (Value(*share, counterpart=self.asker) for share in waiting(self, self.asked))
 
     # The measures
 
-    def orphan(self) -> Iterator[_Value]:
+    def orphan(self) -> Iterator[Value]:
         """Nobody has it."""
         for episode in self.episodes:
             for t in self.within(episode.since, episode.until):
@@ -115,9 +75,9 @@ class _Case(Tenures):
                     stop = t.until[0] if t.until < FAR else None
                     end = self.until(stop)
                     time = self.worked(UNOWNED, start, end)
-                    yield _Value("orphan", -1, UNOWNED, start, stop, self.judged(None, stop), end - start, time)
+                    yield Value("orphan", -1, UNOWNED, start, stop, self.judged(None, stop), end - start, time)
 
-    def first_response(self) -> Iterator[_Value]:
+    def first_response(self) -> Iterator[Value]:
         """From the request to the first word of a human; once more, if a bot had solved it and it came back."""
         opened, start = self.created, self.asked
         skip = self.account.on_behalf
@@ -128,7 +88,7 @@ class _Case(Tenures):
             closing = end.until if end else FAR
             at = min(answer, closing)
             owning = next((t for t in self.within(opened, at) if t.department != UNOWNED), None)
-            yield from self._responded("first_response", start, owning, at, self.gave_up(end, at))
+            yield from self._responded("first_response", start, opened, owning, at, self.gave_up(end, at))
             if end is None or at != closing or end.actor is not Actor.provider_bot:
                 return
             back = next((e for e in self.episodes if e.since > closing), None)
@@ -141,23 +101,25 @@ class _Case(Tenures):
         human = end is not None and end.actor is Actor.provider_human and end.kind != "deleted"
         return end is not None and at == end.until and not human
 
-    def _responded(self, name: str, start: int, owning: Tenure | None, at: Place, gave_up: bool) -> Iterator[_Value]:
+    def _responded(
+        self, name: str, start: int, opened: Place, owning: Tenure | None, at: Place, gave_up: bool
+    ) -> Iterator[Value]:
         stop = at[0] if at < FAR else None
         end = self.until(stop)
         if owning is None:
             if stop is not None:
                 outcome = self.judged(None, stop, gave_up=gave_up)
                 work = self.worked(UNOWNED, start, end)
-                yield _Value(name, -1, UNOWNED, start, stop, outcome, end - start, work, None, self.asker)
+                yield Value(name, -1, UNOWNED, start, stop, outcome, end - start, work, None, self.asker)
             return
         department, since = owning.department, max(owning.since[0], start)
-        target = self.places.target(name, department, self.asker, since)
-        due = self.due(department, target, since) if target else None
+        began = max(owning.since, opened)
+        due = self.promised(name, department, began, since, at)
         time = self.worked(UNOWNED, start, since) + self.worked(department, since, end)
         outcome = self.judged(due, stop, gave_up=gave_up)
-        yield _Value(name, -1, department, start, stop, outcome, end - start, time, due, self.asker)
+        yield Value(name, -1, department, start, stop, outcome, end - start, time, due, self.asker)
 
-    def next_response(self) -> Iterator[_Value]:
+    def next_response(self) -> Iterator[Value]:
         """Whoever had an answer before writes again, and waits for the next."""
         ends = [e for e in self.episodes if e.until < FAR]
         humans = [e.until for e in ends if e.actor is Actor.provider_human and e.kind != "deleted"]
@@ -170,10 +132,10 @@ class _Case(Tenures):
             end = ended(self.episodes, at)
             stop = min(first(self.public, at), end.until if end else FAR)
             owning = next(t for t in self.within(at, FAR))
-            yield from self._responded("next_response", at[0], owning, stop, self.gave_up(end, stop))
+            yield from self._responded("next_response", at[0], at, owning, stop, self.gave_up(end, stop))
             free = stop
 
-    def resolutions(self) -> Iterator[_Value]:
+    def resolutions(self) -> Iterator[Value]:
         """To the first solution, pauses included; and each episode's working time, without them."""
         for i, episode in enumerate(self.episodes):
             start = self.asked if i == 0 else episode.since[0]
@@ -190,20 +152,22 @@ class _Case(Tenures):
                 continue
             if i == 0:
                 outcome, time = self.judged(None, stop, gave_up=gave_up), self.owned(start, end)
-                yield _Value(
+                yield Value(
                     "first_resolution", -1, department, start, stop, outcome, end - start, time, None, self.asker
                 )
             owning = next((t for t in self.within(episode.since, episode.until) if t.department != UNOWNED), None)
             due = None
             if owning is not None:
                 since = max(owning.since[0], start)
-                target = self.places.target("resolution", owning.department, self.asker, since)
-                due = self.due(owning.department, target, since, self.until(stop) + 1) if target else None
+                began = max(owning.since, episode.since)
+                due = self.promised("resolution", owning.department, began, since, episode.until, pauses=True)
             outcome = self.judged(due, stop, gave_up=gave_up, paused=stop is None and self.paused_now())
             time = self.owned(start, end, pauses=True)
-            yield _Value("resolution", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+            yield Value("resolution", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+            if stop is not None and owning is not None and not gave_up:
+                yield from self.margin(i, department, owning, start)
 
-    def reopening(self) -> Iterator[_Value]:
+    def reopening(self) -> Iterator[Value]:
         """Whether a solution held for seven working days. One that held has no duration."""
         for i, episode in enumerate(self.episodes):
             if episode.until == FAR or episode.kind == "deleted":
@@ -218,9 +182,9 @@ class _Case(Tenures):
             outcome = "missed" if broken else "met" if held else "running"
             end = start if held and stop is None else self.until(stop)
             time = self.worked(department, start, end)
-            yield _Value("reopening", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+            yield Value("reopening", -1, department, start, stop, outcome, end - start, time, due, self.asker)
 
-    def silence(self) -> Iterator[_Value]:
+    def silence(self) -> Iterator[Value]:
         """The gaps between public messages while it is open; what nobody owned is a gap of its own."""
         for episode in self.episodes:
             taken = [t.since for t in self.within(episode.since, episode.until) if t.department != UNOWNED]
@@ -237,10 +201,13 @@ class _Case(Tenures):
                 time = self.worked(department, a[0], end, pauses=True)
                 paused = stop is None and self.paused_now()
                 outcome = self.judged(None, stop, paused=paused)
-                yield _Value("silence", -1, department, a[0], stop, outcome, end - a[0], time, None, self.asker)
+                yield Value("silence", -1, department, a[0], stop, outcome, end - a[0], time, None, self.asker)
 
-    def ownership(self, level: int) -> Iterator[_Value]:
-        """One value for each time in which one department, or what is below it, had the case."""
+    def ownership(self, level: int) -> Iterator[Value]:
+        """One value for each time in which one department, or what is below it, had the case; from whoever had it before, if it was
+        handed over.
+        """
+        before = ""
         for episode in self.episodes:
             runs: list[tuple[str, Place, Place]] = []
             for t in self.within(episode.since, episode.until):
@@ -250,14 +217,20 @@ class _Case(Tenures):
                 else:
                     runs.append((label, t.since, t.until))
             for label, since, until in runs:
-                if label != UNOWNED:
-                    stop = until[0] if until < FAR else None
-                    end = self.until(stop)
-                    outcome = self.judged(None, stop, paused=stop is None and self.paused_now())
-                    time = self.owned(since[0], end, pauses=True)
-                    yield _Value("ownership", level, self.owner(since), since[0], stop, outcome, end - since[0], time)
+                if label == UNOWNED:
+                    continue
+                department, handed = self.owner(since), self.handed(since)
+                giver = before if before and handed and self.places.path(before)[level] != label else ""
+                before = department
+                stop = until[0] if until < FAR else None
+                end = self.until(stop)
+                target = self.places.target("finish", department, giver, since[0]) if giver else ""
+                due = self.due(department, target, since[0], end + 1) if target else None
+                outcome = self.judged(due, stop, paused=stop is None and self.paused_now())
+                time = self.owned(since[0], end, pauses=True)
+                yield Value("ownership", level, department, since[0], stop, outcome, end - since[0], time, due, giver)
 
-    def acceptance(self, level: int) -> Iterator[_Value]:
+    def acceptance(self, level: int) -> Iterator[Value]:
         """From the hand-over until somebody of the receiver acts, or it is handed on, or the case ends."""
         path = self.places.path
         handed = [t for t in self.all if t.handed and t.department != UNOWNED]
@@ -273,10 +246,25 @@ class _Case(Tenures):
             due = self.due(t.department, target, t.since[0]) if target else None
             outcome = self.judged(due, stop, gave_up=stop is not None and stop_at not in (acted, onward))
             time = self.worked(t.department, t.since[0], self.until(stop))
-            yield _Value(
+            yield Value(
                 "acceptance", level, t.department, t.since[0], stop, outcome,
                 self.until(stop) - t.since[0], time, due, giver,
             )  # fmt: skip
+            if stop is not None and stop_at == acted:
+                yield from self.complete(level, giver, t, acted, onward)
+
+    def complete(self, level: int, giver: str, taken: Tenure, acted: Place, onward: Place) -> Iterator[Value]:
+        """Whether what was taken up at ``acted`` came back within two working days because something was missing."""
+        path, department, start = self.places.path, taken.department, acted[0]
+        due = self.due(department, "2bd", start)
+        reason = next((why for at, _, why in self.account.routes if at == onward), "")
+        back = reason == "needs_info" and path(self.owner(onward))[level] == path(giver)[level]
+        missed = back and due is not None and onward[0] <= due
+        outcome = "missed" if missed else "met" if due is not None and due <= self.now else "running"
+        stop = onward[0] if back else None
+        end = start if outcome == "met" and stop is None else self.until(stop)
+        time = self.worked(department, start, end)
+        yield Value("first_time_complete", level, department, start, stop, outcome, end - start, time, due, giver)
 
     def _taking_up(self) -> Iterable[tuple[Place, str]]:
         """What counts as taking a case up: whatever a human does on it, solving included."""
@@ -286,7 +274,7 @@ class _Case(Tenures):
         holder = self.holder((at[0], at[1] - 1))
         return self.places.path(self.actor(at, who))[level] == self.places.path(holder)[level]
 
-    def ping_pong(self, level: int) -> Iterator[_Value]:
+    def ping_pong(self, level: int) -> Iterator[Value]:
         """From one department to another and straight back: as long as the other had it."""
         path = self.places.path
         stints: list[tuple[Place, str, str]] = []
@@ -303,6 +291,6 @@ class _Case(Tenures):
                 holder = self.holder((back[0], back[1] - 1))
                 giver = self.holder((since[0], since[1] - 1))
                 time = self.owned(since[0], back[0])
-                yield _Value(
+                yield Value(
                     "ping_pong", level, holder, since[0], back[0], "done", back[0] - since[0], time, None, giver
                 )

@@ -51,13 +51,17 @@ class Service:
 
 @dataclass(frozen=True)
 class Norm:
-    """What a department promises from the day ``since`` on, in the words of a norms file; ``acceptance`` by giver."""
+    """What a department promises from the day ``since`` on, in the words of a norms file; ``acceptance`` and ``finish`` by
+    giver, ``priorities`` by kind and priority.
+    """
 
     first_response: str
     next_response: str
     resolution: str
     acceptance: Mapping[str, str]
     since: date | None = None
+    finish: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,9 @@ from ingest.event import (
     BotReplied,
     ChildData,
     ChildLinked,
-    Classified,
-    ClassifiedData,
     CreatedData,
     NeedBy,
     NeedByData,
-    PromiseAccepted,
-    PromiseData,
     Thanked,
     ThankedData,
     Waiting,
@@ -119,7 +115,7 @@ class Story(Incidents):
             duplicate.finish()
         if rng.random() < 0.14:
             other = rng.choice(("low", "normal", "high"))
-            self.human(Classified, ClassifiedData(priority=other if other != self.priority else "urgent"))
+            self.classified(other if other != self.priority else "urgent")
         if rng.random() < self.service.second_line:
             self.wait_for_human(0.15)
             self.group = self.owner.groups[1]
@@ -187,7 +183,18 @@ class Story(Incidents):
         self.answer()
         if self.rng.random() < 0.4:
             self.wait_for_requester(0.7)
-            self.add(PromiseAccepted, Actor.requester, self.person, PromiseData(promise=self.promise))
+            self.agreed(self.promise)
+        if self.rng.random() < 0.3:
+            self.renegotiate(due)
+
+    def renegotiate(self, due: int) -> None:
+        """Another date, named before the first has passed, or when it is too late; not everybody agrees to it, or in time."""
+        self.wait_for_human(self.owner.effort * 0.8)
+        self.promised(self.promise, self.opening().after(max(self.now, due), (2.0 + self.owner.effort) * HOUR))
+        self.answer()
+        if self.rng.random() < 0.6:
+            self.wait_for_requester(2.0)
+            self.agreed(self.promise)
 
     def ask_requester(self) -> None:
         rng = self.rng

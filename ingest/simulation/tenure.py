@@ -48,7 +48,7 @@ class Tenures:
     def _tenures(self) -> Iterator[Tenure]:
         cuts: list[tuple[Place, str, bool]] = [(BEFORE, UNOWNED, True)]
         routes = self.account.routes
-        for i, (at, group) in enumerate(routes):
+        for i, (at, group, _) in enumerate(routes):
             following = routes[i + 1][0] if i + 1 < len(routes) else self.end
             cuts.append((at, self.places.department(group, at[0]), True))
             for moved, department in self.places.moves.get(group, ()):
@@ -60,6 +60,10 @@ class Tenures:
     def owner(self, at: Place) -> str:
         """Who has it after the decision at ``at``."""
         return next(t.department for t in reversed(self.all) if t.since <= at)
+
+    def handed(self, at: Place) -> bool:
+        """Whether whoever has it after the decision at ``at`` was given it, and not moved with it by the organisation."""
+        return next(t.handed for t in reversed(self.all) if t.since <= at)
 
     def holder(self, at: Place) -> str:
         """Who had it last, at ``at``; empty: nobody yet."""
@@ -118,6 +122,21 @@ class Tenures:
                 return None
             at = ends
         return opening.due_days(at, days) if days else opening.due(at, work)
+
+    def used(self, department: str, target: str, since: int, until: int) -> Fraction:
+        """The share of a promise that was used up by ``until``, which may be more than 1, without the time in which the
+        requester was asked.
+        """
+        opening, (work, days) = self.places.opening(department), Target.of(target)
+        stretches, at = [], since
+        for pause in self.asked_away:
+            if since <= pause.since[0] < until:
+                stretches.append((at, pause.since[0]))
+                at = min(pause.until[0], until)
+        stretches.append((at, until))
+        if days:
+            return sum((opening.days(a, b) for a, b in stretches), Fraction(0)) / days
+        return Fraction(sum(opening.worked(a, b) for a, b in stretches)) / work
 
     def paused_now(self) -> bool:
         return any(p.since[0] <= self.now < p.until[0] for p in self.asked_away)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from math import exp
 from random import Random
@@ -151,14 +151,17 @@ class Places:
             opening = self._openings[department] = self._make(department)
         return opening
 
-    def target(self, kind: str, department: str, giver: str, at: int) -> str:
+    def target(self, kind: str, department: str, giver: str, at: int, priority: str = "") -> str:
         """What the department promised at that time; empty: nothing."""
         norm = next((n for since, n in reversed(self._norms.get(department, [])) if since <= at), None)
         if norm is None:
             return ""
-        if kind == "acceptance":
-            above = [norm.acceptance[g] for g in reversed(self._line(giver)) if g in norm.acceptance]
-            return above[0] if above else norm.acceptance.get("*", "")
+        if kind in ("acceptance", "finish"):
+            promised: Mapping[str, str] = getattr(norm, kind)
+            above = [promised[g] for g in reversed(self._line(giver)) if g in promised]
+            return above[0] if above else promised.get("*", "")
+        if priority in norm.priorities.get(kind, {}):
+            return norm.priorities[kind][priority]
         return {"first_response": norm.first_response, "next_response": norm.next_response}.get(kind, norm.resolution)
 
     def _line(self, department: str) -> list[str]:

@@ -15,9 +15,12 @@ class Ownership(Measure):
         Mon 11:00 routed    legal       => done 2h
         Mon 12:00 paused    requester
         Mon 13:00 resumed
-        Mon 14:00 solved    legal       => done 2h
+        Mon 14:00 solved    legal       => met 2h of 8bh
         Mon 15:00 reopened
         Mon 16:00 routed    it          => done 1h
+
+    The counterpart is who handed it over, and has been promised when the receiver will be done with it (norm ``finish``). A stint
+    that begins because a case comes back to life has none, and nobody to keep a promise to.
 
     At a parent's level moves among its children are one stint. When the organisation moves a group, the stint is
     split at that instant and nobody handed anything over.
@@ -29,16 +32,20 @@ class Ownership(Measure):
 
     holder: str = ""
     since: int = 0
+    holds: bool = False
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         path = ctx.config.path
         holder, before = case.owner if case.open and case.owner != UNOWNED else "", self.holder
-        stays = self.same(path(holder, m.time), path(before, self.since)) if holder and before else holder == before
+        again = bool(holder and before) and self.same(path(holder, m.time), path(before, self.since))
+        stays = again if holder and self.holds else not holder and not self.holds
         if not stays:
             self.finish(ctx, m.time)
-            self.holder, self.since = holder, m.time
+            self.holds = bool(holder)
             if holder:
-                self.clock = ctx.start(m.id, m.time, case.owner)
+                giver = "" if again or m.kind == kinds.reorganised else before
+                self.holder, self.since = holder, m.time
+                self.clock = ctx.start(m.id, m.time, holder, giver, "finish" if giver else "")
                 if case.pause == "requester":
                     ctx.pause(self.clock, m.time)
                 ctx.draw(self.name, self.clock, self.levels)

@@ -1,10 +1,18 @@
-"""Resolution, by episode (METRICS 2.6)."""
+"""Resolution, by episode, and by how much it was better than promised (METRICS 2.6 and 3.2)."""
+
+from collections.abc import Iterator
+from fractions import Fraction
 
 from streams import kinds
-from streams.clock import Context
+from streams.clock import Clock, Context
 from streams.fact import UNOWNED
-from streams.measure import ENDINGS, Measure, ended
+from streams.measure import ENDINGS, Measure, Named, ended
 from streams.timeline import HUMAN, Case, Moment, actor_department
+
+MARGIN, EXCEEDED = "margin", "exceeded"
+CLEARLY = Fraction(1, 4)
+"""Of the target: what is left of it when an expectation was exceeded."""
+FOLLOW_UP = Fraction(7)
 
 
 class Resolution(Measure):
@@ -15,11 +23,23 @@ class Resolution(Measure):
         Mon 10:00 paused    requester
         Mon 12:00 resumed
         Mon 13:00 solved    it          => met 2h of 8bh
-        Mon 14:00 reopened
+        Mon 14:00 reopened          => missed 1h
         Mon 16:00 solved    it          => met 2h of 8bh
 
     Time while a case is closed never counts. The norm is that of the department which took the case on; the fact is the
     department's that solved, and of the owner while it runs.
+
+    Where there was a norm, two more facts say how well it was kept. The business time of ``margin`` is the share of the target that
+    was left, in millionths: an hour before the end of eight is 125,000. ``exceeded`` is ``met`` where at least a quarter was left
+    and the case was not reopened within seven business days, and counts when those are over, either way.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 13:00 solved    it          => met 4h of 8bh
+        Wed 13:00 reopened              => missed 16h
+        Wed 17:00 solved    it          => met 4h of 8bh
+        Mon 17:00 now
+        Fri 17:00 now                   => met
     """
 
     name = "resolution"
@@ -33,11 +53,21 @@ class Resolution(Measure):
         *ENDINGS,
         kinds.reopened,
     )
+    several = True
+
+    solved: Clock | None = None
+
+    def clocks(self) -> Iterator[Named]:
+        if self.clock is not None:
+            yield self.name, self.clock
+        if self.solved is not None:
+            yield EXCEEDED, self.solved
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
         if kind == kinds.created or kind == kinds.reopened:
             if case.open and not was.open:
+                self.let_go(ctx, m.time)
                 start = m.time if kind == kinds.reopened or case.asked is None else case.asked
                 norm = "" if case.owner == UNOWNED else self.name
                 self.clock = ctx.start(m.id, start, case.owner, case.beneficiary, norm)
@@ -53,4 +83,31 @@ class Resolution(Measure):
         else:
             if m.actor == HUMAN:
                 self.pass_to(ctx, actor_department(ctx.config, ctx.source, was, m), m.time)
+            self.kept(m, ctx)
             self.finish(ctx, m.time)
+
+    def kept(self, m: Moment, ctx: Context) -> None:
+        """It is solved: by how much better than promised?"""
+        clock = self.clock
+        margin = ctx.margin(clock, m.time) if clock is not None else None
+        if clock is None or margin is None:
+            return
+        department, counterpart = clock.department, clock.counterpart
+        left = Clock(clock.opener, clock.start, department, counterpart, since=m.time, stop=m.time)
+        left.worked = int(margin * 1_000_000)
+        ctx.draw(MARGIN, left)
+        solved = self.solved = ctx.start(m.id, m.time, department, counterpart)
+        solved.follow_up = True
+        solved.due = ctx.config.calendar(department).due_days(m.time, FOLLOW_UP)
+        if margin < CLEARLY or (clock.due is not None and clock.due < m.time):
+            ctx.end(solved, m.time)
+        ctx.draw(EXCEEDED, solved)
+
+    def let_go(self, ctx: Context, at: int) -> None:
+        """Reopened: it did not hold, if that was soon."""
+        solved = self.solved
+        if solved is not None:
+            if solved.stop is None:
+                ctx.end(solved, at)
+            ctx.draw_last(EXCEEDED, solved)
+            self.solved = None
