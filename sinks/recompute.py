@@ -167,6 +167,19 @@ def _number(value: str, n: str) -> str:
     FROM ({ASKED}) GROUP BY {ANSWER} HAVING n > 0"""
 
 
+_SHARE_OF_TIME = f"""
+    SELECT {ANSWER}, hits / time AS value, n, NULL AS low, NULL AS high, false AS beyond
+    FROM (
+        SELECT
+            {ANSWER},
+            sumIf(duration, inside AND NOT runs AND outcome = wanted) AS hits,
+            sumIf(duration, inside AND NOT runs) AS time,
+            countIf(inside AND NOT runs) AS n
+        FROM ({ASKED}) GROUP BY {ANSWER}
+    )
+    WHERE time > 0"""
+
+
 # Kaplan and Meier: at each distinct duration d, of all that lasted at least d (what was censored at d among them), so many
 # ended. Survival is the product of what was left each time, as a sum of logarithms. Around it Greenwood's variance, and
 # its log-log band; where nobody is left the variance is undefined and nothing is bounded. `slack`: what a sum of
@@ -207,6 +220,7 @@ _PERCENTILES = f"""
 ANSWERS: Mapping[Aggregation, str] = {
     Aggregation.attainment: _ratio("inside AND outcome = 'met'", "inside AND outcome IN ('met', 'missed')"),
     Aggregation.share: _ratio("inside AND outcome = wanted", "inside"),
+    Aggregation.share_of_time: _SHARE_OF_TIME,
     Aggregation.count: _number("n", "countIf(inside)"),
     Aggregation.cases: _number("n", "uniqExactIf(case_id, inside)"),
     Aggregation.running: _number("n", "countIf(runs)"),

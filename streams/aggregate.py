@@ -106,6 +106,15 @@ def _share(indicator: Indicator, said: Said) -> _Found:
     return _ratio(said.inside.count(indicator.outcome), said.inside.n)
 
 
+def _share_of_time(indicator: Indicator, said: Said) -> _Found:
+    inside = said.inside
+    return (
+        _Found(inside.time(indicator.outcome) / inside.total_us, len(inside.ended))
+        if inside.total_us
+        else _Found(None, 0)
+    )
+
+
 def _percentile(share: float, said: Said) -> _Found:
     found = said.survival.percentile(share)
     if found is None:
@@ -131,6 +140,7 @@ def _total(_: Indicator, said: Said) -> _Found:
 _OVER: Mapping[Aggregation, Callable[[Indicator, Said], _Found]] = {
     Aggregation.attainment: _attainment,
     Aggregation.share: _share,
+    Aggregation.share_of_time: _share_of_time,
     Aggregation.p50: lambda _, said: _percentile(0.5, said),
     Aggregation.p90: lambda _, said: _percentile(0.9, said),
     Aggregation.count: lambda _, said: _number(said.inside.n),

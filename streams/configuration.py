@@ -49,6 +49,7 @@ class Configuration:
         self.path = self.company.path
         self.calendar = self.norms.calendar
         self.norm = self.norms.norm
+        self.lapse = self.norms.lapse
         self.sources = frozenset(source.name for source in files.company.sources)
 
     @classmethod

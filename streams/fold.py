@@ -81,8 +81,8 @@ def new_head() -> Head:
 def step(head: Head, m: Moment, ctx: Context) -> None:
     """One moment, after all before it. Draws the facts that change."""
     case = head.case
-    if case.split_at is not None and case.split_at <= m.time:
-        reorganise(head, ctx, m.time)
+    if case.split_at is not None or case.lapses_at is not None:
+        happen(head, ctx, m.time)
     if m.relation:
         _step_foreign(head, m, ctx)
     else:
@@ -120,20 +120,24 @@ def _step_foreign(head: Head, m: Moment, ctx: Context) -> None:
         advance(head.case, m, ctx.config, ctx.source)
 
 
-def reorganise(head: Head, ctx: Context, until: int) -> None:
-    """Take the moves of the owner's group, up to ``until``, as moments of their own: they split stints, and nobody handed over."""
-    while (at := head.case.split_at) is not None and at <= until:
-        id = hashlib.blake2b(b"%d" % at, key=head.case.opener, digest_size=16).digest()
-        m = Moment(at, -1, id, kinds.reorganised, 0)
-        _step(head, m, kinds.reorganised, ctx)
+def happen(head: Head, ctx: Context, until: int) -> None:
+    """Take what no event tells, up to ``until``, as moments of their own: the organisation moves the owner's group, and nobody
+    hands over; a pause ends for which nobody gave a reason.
+    """
+    while (following := head.case.happens_next) is not None and following[0] <= until:
+        at, kind = following
+        what = b"%d" if kind == kinds.reorganised else b"%d lapsed"
+        id = hashlib.blake2b(what % at, key=head.case.opener, digest_size=16).digest()
+        m = Moment(at, -1, id, kind, 0)
+        _step(head, m, kind, ctx)
         head.last = m.order
+    if following is not None:
+        ctx.wake = min(ctx.wake, following[0])
 
 
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
-    reorganise(head, ctx, ctx.now)
-    if head.case.split_at is not None:
-        ctx.wake = min(ctx.wake, head.case.split_at)
+    happen(head, ctx, ctx.now)
     for name, levels, clock in (*_running(head), *head.pending):
         if clock.due is not None and not clock.judged:
             if clock.due <= ctx.now:

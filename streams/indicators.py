@@ -25,7 +25,8 @@ class Aggregation(Enum):
     ``attainment``: met / (met + missed), Wilson interval. ``p50``, ``p90``: Kaplan-Meier over business time, what still runs
     is censored at ``as_of``, Greenwood interval. ``count``: facts in the window. ``cases``: distinct cases with a fact in the
     window. ``running``: facts that run at ``as_of`` (no window). ``total``: sum of business time. ``share``: facts with
-    ``outcome`` / all determined facts of the measure, Wilson interval.
+    ``outcome`` / all determined facts of the measure, Wilson interval. ``share_of_time``: the same of their business time, of those
+    that have ended, without an interval.
     """
 
     attainment = "attainment"
@@ -36,6 +37,7 @@ class Aggregation(Enum):
     running = "running"
     total = "total"
     share = "share"
+    share_of_time = "share_of_time"
 
 
 class Indicator(Struct, frozen=True):
@@ -117,6 +119,21 @@ INDICATORS: tuple[Indicator, ...] = (
     ),
     *_kept("promise_first", "a promise, by the date first named"),
     *_kept("promise_final", "a promise, by the last date agreed on"),
+    Indicator(
+        "pause_unfounded_ratio",
+        "pause",
+        Aggregation.share_of_time,
+        "For how much of the time in which the requester is waited for is there no reason to wait?",
+        outcome="missed",
+    ),
+    Indicator("bot_touch_facts", "bot_touch", Aggregation.count, "How often does a bot write to a requester?"),
+    Indicator(
+        "self_service_attainment_ratio",
+        "self_service",
+        Aggregation.attainment,
+        "How many solutions of a bot hold?",
+    ),
+    Indicator("self_service_facts", "self_service", Aggregation.count, "How many cases did a bot solve?"),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
     Indicator("ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
     *(

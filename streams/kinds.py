@@ -1,4 +1,4 @@
-"""What a moment is. The numbers are stored: append, never renumber. The last is not an event of the log.
+"""What a moment is. The numbers are stored: append, never renumber. The last two are no events of the log.
 
 Plain numbers in a module: looking up a member of an enum takes ten times as long, and each event is compared with many.
 """
@@ -32,5 +32,6 @@ corrected: Final = 23
 excluded: Final = 24
 thanked: Final = 25
 reorganised: Final = 26
+lapsed: Final = 27
 
 NAMES: Final = {number: name for name, number in list(globals().items()) if isinstance(number, int)}

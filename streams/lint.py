@@ -1,22 +1,26 @@
-"""What a configuration must hold beyond its types: names that exist, each thing said once, promises that can be kept."""
+"""What a configuration must hold beyond its types: names that exist, each thing said once, promises that can be kept.
+
+What can be read and is hardly meant is a warning (:mod:`streams.lint_hours`, :mod:`streams.lint_rules`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from streams.company import ANYBODY, Company, CompanyFile
 from streams.dated import FOR_EVER, instant
 from streams.hours import Schedule
+from streams.lint_hours import Say, never_open, odd_hours, odd_week
+from streams.lint_rules import odd_rules, promises, working_lines
 from streams.norm_entry import BY_CLASS, BY_GIVER, NormEntry, NormsFile, Rule
 from streams.norms import default_schedule, opening, valid_from
 from streams.opening import ALWAYS_OPEN, closure
 from streams.problems import Place, Problem, Severity, did_you_mean, one_of
+from streams.target import RoundTheClock, parse_target
 
 COMPANY = "company.yaml"
 SOME_HOURS = 'write `hours: {mon-fri: "09:00-17:00"}`, say, or `hours: always`'
-
-Say = Callable[..., Problem]
 
 
 def lint(company: CompanyFile, norms: Mapping[str, NormsFile]) -> list[Problem]:
@@ -30,6 +34,7 @@ def lint(company: CompanyFile, norms: Mapping[str, NormsFile]) -> list[Problem]:
         *_members(say, compiled),
         *_norms(compiled, norms),
         *_silent(say, compiled, norms.values()),
+        *_idle(compiled, norms),
     ]
 
 
@@ -43,8 +48,10 @@ def _defaults(say: Say, company: Company) -> Iterator[Problem]:
         yield say("no sources are named", "name those that numbers have to wait for: `sources: [helpdesk]`", "sources")
     names = ((("sources", i, "name"), s.name, f"a second source '{s.name}'") for i, s in enumerate(file.sources))
     yield from _twice(say, names)
-    if _never_open(hours):
+    if never_open(hours):
         yield say("the organisation is never open", SOME_HOURS, "hours")
+    yield from odd_hours(say, file.hours, "hours")
+    yield from odd_week(say, file.hours, "hours")
     if file.holidays is None and not hours.always:
         mend = "add `holidays: DE-BY`, say, or `holidays: []` if every weekday is worked"
         yield say(f"no holidays for {file.zone}", mend, "holidays", warning=True)
@@ -99,10 +106,11 @@ def _members(say: Say, company: Company) -> Iterator[Problem]:
 
 def _norms(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem]:
     first: dict[tuple[str, int], str] = {}
+    lines = working_lines(company)
     for file, content in files.items():
         for i, entry in enumerate(content.norms):
             say = partial(_say, file)
-            yield from _norm(say, company, entry, i)
+            yield from _norm(say, company, entry, lines, i)
             key = (entry.department, valid_from(company, entry))
             if key in first:
                 text = (
@@ -112,7 +120,7 @@ def _norms(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem
             first.setdefault(key, file)
 
 
-def _norm(say: Say, company: Company, entry: NormEntry, i: int) -> Iterator[Problem]:
+def _norm(say: Say, company: Company, entry: NormEntry, lines: Sequence[list[str]], i: int) -> Iterator[Problem]:
     here = ("norms", i)
     yield from _unknown(say, company, entry.department, *here, "department")
     for kind in BY_GIVER:
@@ -130,12 +138,31 @@ def _norm(say: Say, company: Company, entry: NormEntry, i: int) -> Iterator[Prob
     for day in entry.half_days:
         if day in closed:
             yield say(f"{day} is a closure and a half day", "delete one", *here, "half_days", day)
-    hours, file = opening(company, entry), company.file
-    if _never_open(hours):
+    hours = opening(company, entry)
+    if never_open(hours):
         yield say(f"'{entry.department}' is never open: no business time would pass", SOME_HOURS, *here, "hours")
-    if entry.holidays is None and file.holidays and not hours.always and hours.zone != file.zone:
-        text = f"'{entry.department}' is in {hours.zone} with the holidays of {file.zone}"
-        yield say(text, "add `holidays:` to the norm", *here, warning=True)
+    yield from odd_hours(say, entry.half_days, *here, "half_days")
+    if entry.hours is not None:
+        yield from odd_hours(say, entry.hours, *here, "hours")
+        yield from odd_week(say, entry.hours, *here, "hours")
+    elif hours.always and any(not isinstance(parse_target(p.target), RoundTheClock) for _, p in promises(entry)):
+        text = f"'{entry.department}' has no hours, and the organisation is always open: nights are business time"
+        yield say(text, f"{SOME_HOURS} if it is so", *here, warning=True)
+    if entry.holidays is None:
+        yield from _without_holidays(say, company, entry.department, hours, *here)
+    yield from odd_rules(say, company, entry, hours, lines, *here)
+
+
+def _without_holidays(say: Say, company: Company, who: str, hours: Schedule, *at: str | int) -> Iterator[Problem]:
+    """Of a department that names none, and so has the organisation's."""
+    file = company.file
+    if hours.always or (hours.zone == file.zone and (file.holidays is not None or file.hours != ALWAYS_OPEN)):
+        return  # or the organisation's own lack says it
+    mend = f"add `holidays:` to the norms of '{who}'"
+    if file.holidays is None:
+        yield say(f"no holidays for {hours.zone}", mend, *at, warning=True)
+    elif file.holidays:
+        yield say(f"'{who}' is in {hours.zone} with the holidays of {file.zone}", mend, *at, warning=True)
 
 
 def _alike(say: Say, rules: Sequence[Rule], *at: str | int) -> Iterator[Problem]:
@@ -156,6 +183,21 @@ def _silent(say: Say, company: Company, files: Iterable[NormsFile]) -> Iterator[
         if entry.id in served - promised:
             text = f"department '{entry.id}' has no norms: the organisation's hours, and nothing to keep"
             yield say(text, f"add a norm with `department: {entry.id}`", "departments", i, warning=True)
+            yield from _without_holidays(say, company, entry.id, default_schedule(company, entry.id), "departments", i)
+
+
+def _idle(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem]:
+    """Departments that have norms and work on no case."""
+    served = {group.department for group in company.file.group_entries}
+    told: set[str] = set()
+    for file, content in files.items():
+        for i, entry in enumerate(content.norms):
+            known = entry.department in company.entries and not company.each
+            if known and entry.department not in served | told and any(promises(entry)):
+                told.add(entry.department)
+                text = f"no group belongs to '{entry.department}': nothing is judged by its norms"
+                mend = f"map its groups in {COMPANY}, or give the norms to the departments below it"
+                yield _say(file, text, mend, "norms", i, "department", warning=True)
 
 
 def _unknown(say: Say, company: Company, department: str, *at: str | int) -> Iterator[Problem]:
@@ -169,7 +211,3 @@ def _twice(say: Say, entries: Iterable[tuple[Place, Hashable, str]]) -> Iterator
         if key in seen:
             yield say(text, "delete one, or give it another id or date", *at)
         seen.add(key)
-
-
-def _never_open(hours: Schedule) -> bool:
-    return not hours.always and not any(hours.week)

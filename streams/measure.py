@@ -131,15 +131,17 @@ class Measure(Struct, array_like=True, gc=False):
             ctx.judge_anew(clock, self.name, at)
             ctx.draw(self.name, clock, self.levels)
 
-    def follow_pause(self, was: Case, case: Case, ctx: Context, at: int, department: str) -> None:
+    def follow_pause(self, was: Case, case: Case, ctx: Context, m: Moment, department: str) -> None:
         """Stand while the case waits for the requester."""
         clock = self.clock
         if clock is None or (was.pause == "requester") == (case.pause == "requester"):
             return
         if case.pause == "requester":
-            ctx.pause(clock, at)
+            ctx.pause(clock, m.time)
         else:
-            ctx.resume(clock, at, department)
+            ctx.resume(clock, m.time, department)
+            if m.kind == kinds.lapsed:
+                clock.flags = "pause_without_reason"
         ctx.draw(self.name, clock, self.levels)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import NamedTuple
 
 from streams.company import ANYBODY, Company
@@ -71,6 +72,10 @@ class Version:
     norms: Mapping[tuple[str, str], Promises]
 
 
+UNEXPLAINED = Fraction(1)
+"""So many business days a pause may last without a reason."""
+
+
 class Norms:
     """All norms files, compiled: look-ups by instant (UTC µs), and one calendar for each department."""
 
@@ -113,6 +118,10 @@ class Norms:
             if found := version.norms.get((kind, giver)):
                 return found.all
         return None
+
+    def lapse(self, department: str, since: int) -> int:
+        """When a pause ends for which nobody gave a reason (METRICS 2.10)."""
+        return self.calendar(department).due_days(since, UNEXPLAINED)
 
     def named(self, name: str) -> Norm | None:
         """The norm that facts call so."""

@@ -121,14 +121,16 @@ class Organisation(Protocol):
     def unit(self, source: str, group: str, at: int) -> str: ...
     def person(self, who: str, at: int) -> str: ...
     def next_change(self, source: str, group: str, after: int) -> int | None: ...
+    def lapse(self, department: str, since: int) -> int: ...
 
 
 class Case(Struct, array_like=True, gc=False):
     """Where a case stands after a moment. Departments are leaves of the tree, as of the moment that set them.
 
     ``asked`` is when the request was first made (None: not yet), ``owner`` who holds it, ``split_at`` when the
-    organisation will next move its owner, ``pause`` whom a pause waits for, ``children`` the open child cases,
-    ``ended`` when the last episode ended, ``answered_early`` a reply on a merged case before this one was created.
+    organisation will next move its owner, ``pause`` whom a pause waits for, ``lapses_at`` when it ends for want of a
+    reason, ``children`` the open child cases, ``ended`` when the last episode ended, ``answered_early`` a reply on a
+    merged case before this one was created.
     """
 
     asked: int | None = None
@@ -143,9 +145,17 @@ class Case(Struct, array_like=True, gc=False):
     open: bool = False
     pause: str = ""
     pause_reason: str = ""
+    lapses_at: int | None = None
     children: list[str] = []
     ended: int | None = None
     answered_early: int | None = None
+
+    @property
+    def happens_next(self) -> tuple[int, int] | None:
+        """When, and of what kind, the next moment is that no event tells."""
+        if self.lapses_at is not None and (self.split_at is None or self.lapses_at < self.split_at):
+            return self.lapses_at, kinds.lapsed
+        return None if self.split_at is None else (self.split_at, kinds.reorganised)
 
     @property
     def waits_for(self) -> str:
@@ -190,14 +200,20 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
     elif kind == kinds.paused:
         if case.open:
             case.pause, case.pause_reason = m.text, m.extra
-    elif kind == kinds.resumed:
-        case.pause = case.pause_reason = ""
+            case.lapses_at = None if m.extra else org.lapse(case.owner, m.time)
+    elif kind == kinds.resumed or kind == kinds.lapsed:
+        _resume(case)
     elif kind == kinds.solved or kind == kinds.closed or kind == kinds.deleted:
         if case.open:
             case.open, case.ended = False, m.time
-        case.pause = case.pause_reason = ""
+        _resume(case)
     elif kind == kinds.reopened and case.opener:
         case.open, case.ended = True, None
+
+
+def _resume(case: Case) -> None:
+    case.pause = case.pause_reason = ""
+    case.lapses_at = None
 
 
 def _advance_foreign(case: Case, m: Moment) -> None:

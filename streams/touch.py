@@ -28,8 +28,8 @@ from streams.fold import (
     draw,
     fold,
     fold_whole,
+    happen,
     new_head,
-    reorganise,
     resolve,
     settle,
     step,
@@ -192,10 +192,8 @@ class Touch:
         head = row.head
         step(head, m, ctx)
         case = head.case
-        if case.split_at is not None:
-            reorganise(head, ctx, self.now)
-            if case.split_at is not None:
-                ctx.wake = min(ctx.wake, case.split_at)
+        if case.split_at is not None or case.lapses_at is not None:
+            happen(head, ctx, self.now)
         if ctx.pending:
             await_watermark(head, ctx)
         self.history.append(m, head)

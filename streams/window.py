@@ -25,7 +25,7 @@ class Determined(NamedTuple):
 class Window:
     """``ended``: the business time of each of ``n`` facts that does not go on, ascending. ``total_us``: their sum."""
 
-    __slots__ = ("_cases", "_outcomes", "_since", "_until", "ended", "n", "total_us")
+    __slots__ = ("_cases", "_outcomes", "_since", "_times", "_until", "ended", "n", "total_us")
 
     def __init__(self) -> None:
         self._since = self._until = NEVER
@@ -35,6 +35,7 @@ class Window:
         self.n = self.total_us = 0
         self.ended: list[int] = []
         self._outcomes: dict[str, int] = {MET: 0, MISSED: 0, DONE: 0}
+        self._times: dict[str, int] = {MET: 0, MISSED: 0, DONE: 0}
         self._cases: dict[str, int] = {}
 
     @property
@@ -44,6 +45,10 @@ class Window:
 
     def count(self, outcome: str) -> int:
         return self._outcomes[outcome]
+
+    def time(self, outcome: str) -> int:
+        """The part of ``total_us`` that has this outcome."""
+        return self._times[outcome]
 
     def move(self, facts: list[Determined], since: int, until: int) -> None:
         """To (since, until]; ``facts`` are all that there are, ascending."""
@@ -88,6 +93,8 @@ class Window:
     def _count(self, fact: Determined, more: int) -> None:
         self.n += more
         self._outcomes[fact.outcome] += more
+        if fact.business_us != GOES_ON:
+            self._times[fact.outcome] += more * fact.business_us
         if fact.case:
             here = self._cases.get(fact.case, 0) + more
             if here:

@@ -680,6 +680,9 @@ def answered(
             return (counts["met"] / n if n else None), n
         case Aggregation.share:
             return (counts[outcome] / len(inside) if inside else None), len(inside)
+        case Aggregation.share_of_time:
+            of = [f.business_us for f in inside if f not in waiting and f.outcome == outcome]
+            return (sum(of) / sum(ended), len(ended)) if sum(ended) else (None, 0)
         case Aggregation.count:
             return float(len(inside)), len(inside)
         case Aggregation.cases:

@@ -4,8 +4,9 @@ A line is ``DAY HH:MM kind [argument] [=> what became determined at that instant
 Friday from 09:00 to 17:00 UTC and promise a first and next response and acceptance in 4 business hours, resolution and
 finishing in 8; of high priority a first response in 1 and resolution in 4, of low a first response in 8. ``created
 DEPARTMENT`` names who asks; ``routed DEPARTMENT`` to whom (nobody, if empty), ``returned DEPARTMENT`` the same because
-something is missing; ``paused PARTY`` whom it waits for; ``promised HOUR`` until when, that day; ``classified PRIORITY``. Any other kind names in whose name it was done (``bot``,
-``system`` and ``requester`` are no departments; ``bot-it`` is a bot of it). ``now`` only lets time pass.
+something is missing; ``paused PARTY`` whom it waits for, ``paused_unexplained PARTY`` without a reason; ``promised HOUR``
+until when, that day; ``classified PRIORITY``. Any other kind names in whose name it was done (``bot``, ``system`` and
+``requester`` are no departments; ``bot-it`` is a bot of it). ``now`` only lets time pass.
 """
 
 from __future__ import annotations
@@ -142,14 +143,14 @@ class Story:
         actor = ACTORS.get(class_, e.Actor.requester if requester else e.Actor.provider_human)
         if kind == "bot_replied":
             actor = e.Actor.provider_bot
-        reason = {"reason": "needs_info"} if kind == "returned" else {}
-        kind = "routed" if reason else kind
+        reason = {"reason": "needs_info"} if kind == "returned" else {"reason": "asked"} if kind == "paused" else {}
+        kind = {"returned": "routed", "paused_unexplained": "paused"}.get(kind, kind)
         cls: Any = e.TYPES[e.TYPE_PREFIX + kind]
         known: dict[str, dict[str, Any]] = {
             "created": {"requester_group": what},
             "classified": {"priority": what},
             "routed": {"group": what, **reason},
-            "paused": {"owner": what},
+            "paused": {"owner": what, **reason},
             "promised": {"promise": "p", "due": at.replace(hour=int(what) if what.isdigit() else 0)},
             "promise_accepted": {"promise": "p"},
             "delivered": {"promise": "p"},

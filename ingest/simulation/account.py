@@ -21,6 +21,7 @@ class Pause:
     whom: str
     since: Place
     until: Place = FAR
+    explained: bool = True
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Account:
     acts: list[tuple[Place, str]] = field(default_factory=list)
     wrote: list[tuple[Place, bool]] = field(default_factory=list)
     finished: list[tuple[Place, str]] = field(default_factory=list)
+    bots: list[Place] = field(default_factory=list)
     priorities: list[tuple[Place, str]] = field(default_factory=list)
     pledges: list[Pledge] = field(default_factory=list)
     children: list[tuple[Place, Place]] = field(default_factory=list)
@@ -125,14 +127,18 @@ class Account:
             self.finished.append((at, who))
             next(pledge for pledge in self.pledges if pledge.id == id).kept = at
 
-    def paused(self, t: int, whom: str, who: str) -> None:
+    def paused(self, t: int, whom: str, who: str, *, explained: bool) -> None:
         if at := self.place(t):
             self.acts.append((at, who))
-            self.pauses.append(Pause(whom, at))
+            self.pauses.append(Pause(whom, at, explained=explained))
 
     def resumed(self, t: int) -> None:
         if (at := self.place(t)) and self.pauses and self.pauses[-1].until == FAR:
             self.pauses[-1].until = at
+
+    def bot_spoke(self, t: int) -> None:
+        if at := self.place(t):
+            self.bots.append(at)
 
     def written(self, t: int) -> None:
         if at := self.place(t):

@@ -10,6 +10,7 @@ from ingest.event import (
     ActedData,
     Actor,
     AskedRequester,
+    BotReplied,
     CaseEvent,
     Claimed,
     Classified,
@@ -116,6 +117,10 @@ class Case:
         self.account.spoke(self.now, self.who())
         return self.human(Replied)
 
+    def bot_replies(self) -> None:
+        self.add(BotReplied, Actor.provider_bot)
+        self.account.bot_spoke(self.now)
+
     def claim(self) -> None:
         self.human(Claimed)
         self.account.acted(self.now, self.agent)
@@ -143,7 +148,7 @@ class Case:
 
     def paused(self, whom: Waiting, reason: str) -> None:
         self.human(Paused, PausedData(owner=whom, reason=reason))
-        self.account.paused(self.now, whom.value, self.agent)
+        self.account.paused(self.now, whom.value, self.agent, explained=bool(reason))
 
     def resumed(self, *, by_human: bool) -> None:
         if by_human:

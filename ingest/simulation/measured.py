@@ -58,6 +58,8 @@ class _Case(Kept):
         yield from self.reopening()
         yield from self.silence()
         yield from self.promises()
+        yield from self.pauses_founded()
+        yield from self.bots()
         for level in range(self.places.levels):
             yield from self.ownership(level)
             yield from self.acceptance(level)
@@ -174,15 +176,29 @@ class _Case(Kept):
                 continue
             human = episode.actor is Actor.provider_human
             department = self.actor(episode.until, episode.who) if human else self.owner(episode.until)
-            start = episode.until[0]
-            due = self.due(department, "7bd", start)
-            stop = self.episodes[i + 1].since[0] if i + 1 < len(self.episodes) else None
-            broken = stop is not None and due is not None and stop <= due
-            held = not broken and due is not None and due <= self.now
-            outcome = "missed" if broken else "met" if held else "running"
-            end = start if held and stop is None else self.until(stop)
-            time = self.worked(department, start, end)
-            yield Value("reopening", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+            yield self.held("reopening", i, department)
+
+    def held(self, name: str, i: int, department: str) -> Value:
+        """Of the solution of episode ``i``."""
+        start = self.episodes[i].until[0]
+        due = self.due(department, "7bd", start)
+        stop = self.episodes[i + 1].since[0] if i + 1 < len(self.episodes) else None
+        broken = stop is not None and due is not None and stop <= due
+        held = not broken and due is not None and due <= self.now
+        outcome = "missed" if broken else "met" if held else "running"
+        end = start if held and stop is None else self.until(stop)
+        time = self.worked(department, start, end)
+        return Value(name, -1, department, start, stop, outcome, end - start, time, due, self.asker)
+
+    def bots(self) -> Iterator[Value]:
+        """What bots wrote; and what they solved, if it held for seven working days."""
+        for at in self.account.bots:
+            department, time = self.owner(at), at[0] - self.asked
+            worked = self.worked(department, self.asked, at[0])
+            yield Value("bot_touch", -1, department, self.asked, at[0], "done", time, worked, None, self.asker)
+        for i, episode in enumerate(self.episodes):
+            if episode.actor is Actor.provider_bot and episode.kind == "solved" and episode.until < FAR:
+                yield self.held("self_service", i, self.owner(episode.until))
 
     def silence(self) -> Iterator[Value]:
         """The gaps between public messages while it is open; what nobody owned is a gap of its own."""
@@ -202,6 +218,27 @@ class _Case(Kept):
                 paused = stop is None and self.paused_now()
                 outcome = self.judged(None, stop, paused=paused)
                 yield Value("silence", -1, department, a[0], stop, outcome, end - a[0], time, None, self.asker)
+
+    def pauses_founded(self) -> Iterator[Value]:
+        """Each wait for the requester, of whoever had the case: with good reason until the requester wrote, if there was one."""
+        for pause in self.asked_away:
+            wrote = first([at for at, _ in self.account.wrote], pause.since)
+            groups = [t.since for t in self.all]
+            cuts = sorted({pause.since, *(p for p in (*groups, wrote) if pause.since < p < pause.until), pause.until})
+            edges = [p for p in cuts[1:-1] if p == wrote or self.owner(p) != self.owner((p[0], p[1] - 1))]
+            if not pause.explained:
+                edges = [p for p in edges if self.owner(p) != self.owner((p[0], p[1] - 1))]
+            for a, b in pairwise([pause.since, *edges, pause.until]):
+                department = self.owner(a)
+                founded = pause.explained and a < wrote
+                stop = b[0] if b < FAR else None
+                if stop == a[0] or (department == UNOWNED and stop is None):
+                    continue
+                outcome = ("met" if stop is not None else "running") if founded else "missed"
+                end = self.until(stop)
+                time = self.worked(department, a[0], end)
+                due = (stop if founded else a[0]) if stop is not None or not founded else None
+                yield Value("pause", -1, department, a[0], stop, outcome, end - a[0], time, due, self.asker)
 
     def ownership(self, level: int) -> Iterator[Value]:
         """One value for each time in which one department, or what is below it, had the case; from whoever had it before, if it was

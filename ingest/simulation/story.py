@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from ingest.event import (
     Actor,
-    BotReplied,
     ChildData,
     ChildLinked,
     CreatedData,
@@ -96,7 +95,7 @@ class Story(Incidents):
                 NeedBy, Actor.requester, self.person, NeedByData(due=instant(self.now + rng.randrange(1, 6) * DAY))
             )
         if rng.random() < (0.95 if channel == "email" else 0.5):
-            self.add(BotReplied, Actor.provider_bot)
+            self.bot_replies()
         chance = rng.random()
         if not by_phone and chance > 0.8:
             self.now += int(rng.uniform(1, 12) * MINUTE if chance < 0.96 else rng.uniform(0.5, 2.0) * HOUR)
@@ -138,7 +137,7 @@ class Story(Incidents):
 
     def bot_solves(self) -> None:
         self.now += self.rng.randrange(20, 90)
-        self.add(BotReplied, Actor.provider_bot)
+        self.bot_replies()
         self.solved_by_bot()
         if self.rng.random() < 0.12:
             self.now += self.rng.randrange(4, 120) * MINUTE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from ingest.simulation.account import FAR, Account, Episode, Place
-from ingest.simulation.opening import Opening
+from ingest.simulation.account import FAR, Account, Episode, Pause, Place
 from ingest.simulation.world import UNOWNED, Places
 
 HOUR = 3_600_000_000
@@ -43,7 +43,15 @@ class Tenures:
         self.account, self.places, self.now = account, places, now
         self.end: Place = (now + 1, 0)
         self.all = list(self._tenures())
-        self.asked_away = [p for p in account.pauses if p.whom == "requester"]
+        self.pauses = [self._lapsed(pause) for pause in account.pauses]
+        self.asked_away = [p for p in self.pauses if p.whom == "requester"]
+
+    def _lapsed(self, pause: Pause) -> Pause:
+        """One that nobody explained ends after a working day of whoever had the case."""
+        if pause.explained:
+            return pause
+        lapse = (self.places.opening(self.owner(pause.since)).due_days(pause.since[0], Fraction(1)), -1)
+        return replace(pause, until=min(pause.until, lapse)) if lapse[0] <= self.now else pause
 
     def _tenures(self) -> Iterator[Tenure]:
         cuts: list[tuple[Place, str, bool]] = [(BEFORE, UNOWNED, True)]
@@ -80,9 +88,6 @@ class Tenures:
         for t in self.all:
             if max(t.since, since) < min(t.until, until):
                 yield Tenure(max(t.since, since), min(t.until, until), t.department, t.handed)
-
-    def open(self, department: str) -> Opening:
-        return self.places.opening(department)
 
     def worked(self, department: str, a: int, b: int, *, pauses: bool = False) -> int:
         """Open time of the department in [a, b); with ``pauses`` less that in which the requester was asked."""

@@ -40,7 +40,7 @@ def _stretches(case: Tenures, asked: int) -> Iterator[tuple[str, str, int, int]]
     account = case.account
     cuts: set[Place] = {t.since for t in case.all}
     cuts.update(p for e in account.episodes for p in (e.since, e.until))
-    cuts.update(p for pause in account.pauses for p in (pause.since, pause.until))
+    cuts.update(p for pause in case.pauses for p in (pause.since, pause.until))
     cuts.update(p for child in account.children for p in child)
     created = account.episodes[0].since
     ordered = sorted(p for p in cuts if created <= p < FAR)
@@ -57,7 +57,7 @@ def _party(case: Tenures, at: Place) -> tuple[str, str]:
         ended = max(e.until for e in account.episodes if e.until <= at)
         return "closed", case.owner(ended)
     owner = case.owner(at)
-    pause = next((p.whom for p in account.pauses if p.since <= at < p.until), "")
+    pause = next((p.whom for p in case.pauses if p.since <= at < p.until), "")
     if pause:
         return pause, owner
     if owner == UNOWNED:

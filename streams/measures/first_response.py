@@ -6,6 +6,7 @@ from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, ended
 from streams.timeline import ACTORS, HUMAN, Case, Moment
 
+SKEW_US = 2 * 60 * 1_000_000
 BOT = ACTORS.index("provider_bot")
 
 
@@ -35,6 +36,13 @@ class FirstResponse(Measure):
         Mon 12:00 routed       it
         Mon 16:00 now                      => missed
         Mon 17:00 replied      it          => missed 8h of 4bh
+
+    A human who answers before the request, by the clocks of the source, has answered at once if it is by two minutes at most,
+    and else not at all; the flag ``clock_skew`` says so.
+
+        Mon 08:59 replied      it
+        Mon 09:00 created      finance
+        Mon 09:00 routed       it          => met 0m of 4bh
     """
 
     name = "first_response"
@@ -42,6 +50,7 @@ class FirstResponse(Measure):
 
     skip: bool = False
     by_bot: bool = False
+    early: int | None = None
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind
@@ -51,17 +60,20 @@ class FirstResponse(Measure):
                 self.skip = case.on_behalf
                 if case.answered_early is not None:
                     self.finish(ctx, case.answered_early)
+                self.heard_before(ctx)
         elif kind == kinds.reopened:
             if self.by_bot and case.open and not was.open:
                 self.by_bot = False
                 self.begin(m.id, m.time, case, ctx)
         elif self.clock is None:
-            return
+            if not case.opener and m.actor == HUMAN and kind in (kinds.replied, kinds.asked_requester):
+                self.early = m.time
         elif kind == kinds.classified:
             self.follow_class(was, case, ctx, m.time)
         elif kind == kinds.routed:
             if self.clock.department == UNOWNED:
                 self.pass_to(ctx, case.owner, m.time, "first_response")
+                self.heard_before(ctx)
         elif kind == kinds.replied or kind == kinds.asked_requester:
             self.answered(m, ctx)
         elif ended(was, case):
@@ -70,6 +82,18 @@ class FirstResponse(Measure):
                 self.finish(ctx, m.time, flags="silent_solve")
             else:
                 self.give_up(ctx, m.time)
+
+    def heard_before(self, ctx: Context) -> None:
+        """Before the request, which is known now, and of whom."""
+        clock, early = self.clock, self.early
+        if clock is None or early is None or clock.department == UNOWNED:
+            return
+        self.early = None
+        clock.flags = "clock_skew"
+        if clock.start - early <= SKEW_US:
+            self.finish(ctx, clock.start)
+        else:
+            ctx.draw(self.name, clock)
 
     def begin(self, opener: bytes, at: int, case: Case, ctx: Context) -> None:
         norm = "" if case.owner == UNOWNED else "first_response"

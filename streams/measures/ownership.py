@@ -27,7 +27,16 @@ class Ownership(Measure):
     """
 
     name = "ownership"
-    on = (kinds.created, kinds.routed, kinds.reorganised, kinds.paused, kinds.resumed, *ENDINGS, kinds.reopened)
+    on = (
+        kinds.created,
+        kinds.routed,
+        kinds.reorganised,
+        kinds.paused,
+        kinds.resumed,
+        kinds.lapsed,
+        *ENDINGS,
+        kinds.reopened,
+    )
     per_level = True
 
     holder: str = ""
@@ -53,4 +62,4 @@ class Ownership(Measure):
             ctx.change_calendar(self.clock, case.owner, m.time)
             ctx.draw(self.name, self.clock, self.levels)
         else:
-            self.follow_pause(was, case, ctx, m.time, case.owner)
+            self.follow_pause(was, case, ctx, m, case.owner)

@@ -50,6 +50,7 @@ class Resolution(Measure):
         kinds.reorganised,
         kinds.paused,
         kinds.resumed,
+        kinds.lapsed,
         *ENDINGS,
         kinds.reopened,
     )
@@ -77,7 +78,7 @@ class Resolution(Measure):
         elif kind == kinds.classified:
             self.follow_class(was, case, ctx, m.time)
         elif not ended(was, case):
-            self.follow_pause(was, case, ctx, m.time, case.owner)
+            self.follow_pause(was, case, ctx, m, case.owner)
         elif kind == kinds.deleted:
             self.give_up(ctx, m.time)
         else:

@@ -31,6 +31,7 @@ class Silence(Measure):
         kinds.asked_requester,
         kinds.paused,
         kinds.resumed,
+        kinds.lapsed,
         *ENDINGS,
         kinds.reopened,
     )
@@ -52,7 +53,7 @@ class Silence(Measure):
         elif ended(was, case):
             self.finish(ctx, m.time)
         elif self.clock is not None:
-            self.follow_pause(was, case, ctx, m.time, self.clock.department)
+            self.follow_pause(was, case, ctx, m, self.clock.department)
 
     def begin(self, m: Moment, case: Case, ctx: Context) -> None:
         self.clock = ctx.start(m.id, m.time, case.owner, case.beneficiary)

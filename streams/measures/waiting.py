@@ -47,6 +47,7 @@ class Waiting(Measure):
         kinds.reorganised,
         kinds.paused,
         kinds.resumed,
+        kinds.lapsed,
         kinds.child_linked,
         *ENDINGS,
         kinds.reopened,

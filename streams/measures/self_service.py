@@ -1,0 +1,38 @@
+"""Solved by a bot (METRICS 2.3)."""
+
+from fractions import Fraction
+
+from streams import kinds
+from streams.clock import Context
+from streams.measure import Measure, ended
+from streams.timeline import ACTORS, Case, Moment
+
+BOT = ACTORS.index("provider_bot")
+FOLLOW_UP = Fraction(7)
+
+
+class SelfService(Measure):
+    """Was the requester served without a human? One fact for each solution of a bot: ``met`` when seven business days went by and
+    the case was not reopened.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 09:01 solved    bot
+        Mon 12:00 reopened            => missed 2h 59m
+        Mon 13:00 solved    it
+
+    It counts when the seven days are over, either way, and is the department's that had the case.
+    """
+
+    name = "self_service"
+    on = (kinds.solved, kinds.reopened)
+
+    def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
+        if m.kind == kinds.reopened:
+            if case.open and not was.open:
+                self.finish(ctx, m.time)
+        elif m.actor == BOT and ended(was, case):
+            clock = self.clock = ctx.start(m.id, m.time, was.owner, case.beneficiary)
+            clock.follow_up = True
+            clock.due = ctx.config.calendar(was.owner).due_days(m.time, FOLLOW_UP)
+            ctx.draw(self.name, clock)
