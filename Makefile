@@ -84,8 +84,8 @@ $(PEERS)/.bench: requirements/bench.txt | $(BIN)/python
 
 # Programs that the tests run, as they come with Debian: prometheus brings promtool, and Maven fetches a Kafka.
 # dovecot lies where only root looks for programs.
-PROGRAMS = prometheus promtool java mvn dovecot
-PACKAGES = prometheus default-jre-headless maven dovecot-imapd
+PROGRAMS = prometheus promtool java mvn dovecot chromium
+PACKAGES = prometheus default-jre-headless maven dovecot-imapd chromium
 
 debian:
 	@PATH="$$PATH:/usr/sbin"; \

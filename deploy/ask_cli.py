@@ -25,21 +25,37 @@ from ingest import event as e
     help="Of the tree of departments, 0 for the top.  [default: the deepest]",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: instants and durations in microseconds.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw it instead, as one page in this file: lanes, hours, pauses and clocks, and the tables.",
+)
 @data_option
-def explain_case(case: str, measure: str, level: int | None, as_json: bool, data: Path | None) -> None:
+def explain_case(
+    case: str, measure: str, level: int | None, as_json: bool, page: Path | None, data: Path | None
+) -> None:
     """Print every interval that makes the numbers of CASE (or of one MEASURE of it). They add up.
 
     \b
     crossdesk explain INC0000045
     crossdesk explain helpdesk/HD-100232 first_response
+    crossdesk explain HD-100232 --html case.html
     """
+    if page is not None and as_json:
+        raise click.UsageError("--json prints for programs, and --html draws for people: leave one of them out")
     folder = data or newest()
-    question = {"case": case, "measure": measure, "level": level, "json": as_json}
+    question = {"case": case, "measure": measure, "level": level, "json": as_json, "html": page is not None}
     answer = asked(folder, "/explain", question)
     if answer is None:
         with log_of(folder) as log:
             answer = explain.answer(log, question)
-    click.echo(answer.decode(), nl=False)
+    if page is None:
+        click.echo(answer.decode(), nl=False)
+    else:
+        page.write_bytes(answer)
+        click.echo(f"{page}: open it in a browser, or print it.")
 
 
 @click.command(cls=Command, short_help="Ask the store in SQL.")

@@ -12,13 +12,16 @@ import click
 
 from deploy.ask_cli import explain_case, query, schema
 from deploy.command import Group
+from deploy.compare_cli import compare
 from deploy.config_cli import apply
 from deploy.generation_cli import rebuild, switch
 from deploy.ingest_cli import ingest
 from deploy.measure_cli import demo, replay
 from deploy.mend_cli import repair
+from deploy.norms_cli import norms
 from deploy.reconcile_cli import reconcile_command as reconcile
 from deploy.rejected_cli import rejected
+from deploy.reproduce_cli import reproduce
 from deploy.sandbox_cli import sandbox
 from deploy.sink_cli import sink
 from deploy.streams_cli import streams
@@ -40,15 +43,18 @@ def main() -> None:
 
 
 main.add_command(apply)
+main.add_command(compare)
 main.add_command(demo)
 main.add_command(explain_case)
 main.add_command(ingest)
+main.add_command(norms)
 main.add_command(query)
 main.add_command(rebuild)
 main.add_command(reconcile)
 main.add_command(rejected)
 main.add_command(repair)
 main.add_command(replay)
+main.add_command(reproduce)
 main.add_command(sandbox)
 main.add_command(schema)
 main.add_command(sink)

@@ -1,26 +1,28 @@
 """Why a number is what it is: every interval that makes it, with the hours and the norm behind it. The intervals add up.
 
-The case is folded once more from its stored records, while somebody takes notes.
+The case is folded once more from its stored records, while somebody takes notes. ``explain_text`` and ``explain_page`` show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from deploy import course, explain_page, explain_text
+from deploy.course import HandOver, Stretch, Untold
 from deploy.log import Log
-from deploy.words import duration, instant, visible
 from ingest import event as e
 from streams import kinds
 from streams.cases import META, Meta
 from streams.clock import ALL, Clock, Context, Levels
 from streams.configuration import Configuration
-from streams.fact import UNMAPPED, UNOWNED, Fact, Outcome
-from streams.fold import fold_whole
-from streams.measures.waiting import Share
+from streams.fact import Fact, Outcome
+from streams.fold import fold, fold_whole, new_head, resolve
+from streams.measures.resolution import MARGIN
+from streams.measures.waiting import FACTS, Share
 from streams.picture import facts as drawn
 from streams.row import Taken, foreign_moments, payload_hash
 from streams.timeline import ACTORS, OWN, Moment, moment
@@ -28,13 +30,17 @@ from streams.touch import SKEW_US
 
 
 class Happened(Struct, frozen=True):
-    """A moment of the case. ``note`` says what the source named: a group, a party, a reason."""
+    """A moment of the case. ``note`` says what the source named: a group, a party, a reason. ``department``: where it happened.
+    ``origin``: the other case whose event it is, if any.
+    """
 
     at: int
     kind: str
     actor: str
     note: str
     event: str
+    department: str = ""
+    origin: str = ""
 
 
 class Interval(Struct, frozen=True):
@@ -53,15 +59,32 @@ class Interval(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """One fact, and what it is made of: the sum of ``intervals`` is its business time (while it runs: until ``now``)."""
+    """One fact, and what it is made of: the sum of ``intervals`` is its business time (while it runs: until ``now``; of what held
+    until it was due: until then). A :attr:`share` is no time, and has none.
+    """
 
     fact: Fact
     target: str
     business_us: int
     intervals: list[Interval]
 
+    @property
+    def share(self) -> float | None:
+        """Of ``margin``: how much of the target was left."""
+        return self.fact.business_us / 1_000_000 if self.fact.measure == MARGIN else None
+
+    @property
+    def so_far(self) -> str:
+        """Of a sum that is no fact yet."""
+        return "so far" if self.fact.runs else "until it was due"
+
 
 class Explanation(Struct, frozen=True):
+    """``asks`` is the requester's department; ``course`` and ``hand_overs`` name those that had the case; ``untold`` is what begins
+    or ends intervals and is no event; ``hours`` are the open intervals of all departments that had to do with the case, from the
+    first of :attr:`instants` to the last.
+    """
+
     case: str
     now: int
     zone: str
@@ -69,6 +92,22 @@ class Explanation(Struct, frozen=True):
     names: dict[str, str]
     happened: list[Happened]
     facts: list[Explained]
+    asks: str = ""
+    course: list[Stretch] = []
+    hand_overs: list[HandOver] = []
+    untold: list[Untold] = []
+    hours: dict[str, list[tuple[int, int]]] = {}
+
+    @property
+    def instants(self) -> list[int]:
+        """All at which something begins, happens, ends or is due, in order."""
+        found = {h.at for h in self.happened}
+        found.update(at for s in self.course for at in (s.since, s.until))
+        for item in self.facts:
+            fact = item.fact
+            found.update(at for at in (fact.start, fact.stop, fact.due) if at is not None)
+            found.update(at for i in item.intervals for at in (i.since, i.until))
+        return sorted(found)
 
 
 class NotThere(ValueError):
@@ -103,6 +142,25 @@ class _Recording(Context):
         for at in levels or self.levels:
             self.clocks[measure, clock.opener, at, departments[at]] = clock
 
+    def stretches(self) -> list[Stretch]:
+        """Whom the case waited for, and whose it was meanwhile."""
+        noted = [
+            (run, share.waits_for)
+            for key, share in self.whose.items()
+            if isinstance(share, Share)
+            for run in self.runs[key]
+        ]
+        noted += [
+            ((fact.since, self.now, fact.calendar), waits_for)
+            for fact in drawn(self.pictures)
+            for waits_for, measure in FACTS.items()
+            if fact.measure == measure and fact.level == self.config.levels - 1 and fact.calendar
+        ]
+        return [
+            Stretch(since, until, department, waits_for, self.config.calendar(department).worked(since, until))
+            for (since, until, department), waits_for in noted
+        ]
+
     def of(self, fact: Fact) -> list[tuple[int, int, str]]:
         """When the clock behind the fact ran."""
         clock = self.clocks.get((fact.measure, fact.opener, fact.level, fact.department))
@@ -128,7 +186,12 @@ def explain(
     """
     moments = moments_of(records, now)
     ctx = _Recording(config, case_id, now, 0)
-    fold_whole(moments, ctx)
+    _, standing = fold_whole(moments, ctx)
+    counted, _ = resolve(moments)  # corrected ones are at the instants that count
+    lived = ctx
+    if standing.reason:  # it counts nowhere, and yet somebody had it until then
+        lived = _Recording(config, case_id, standing.since, 0)
+        fold(new_head(), [m for m in counted if m.time <= standing.since], lived)
     at = config.levels - 1 if level is None else level
     facts = [
         f
@@ -136,25 +199,37 @@ def explain(
         if f.level == at and f.outcome is not Outcome.retracted and (not measure or f.measure == measure)
     ]
     events: dict[int, list[str]] = {}
-    for m in moments:
+    for m in counted:
         events.setdefault(m.time, []).append(m.id.hex())
     explained = [
         _explained(f, ctx, now, events) for f in sorted(facts, key=lambda f: (f.measure, f.start, f.department))
     ]
-    return Explanation(
+    requester = course.asks(moments, config, ctx.source)
+    stretches = course.joined(lived.stretches(), counted)
+    happened = [_happened(m, course.place(m, requester, stretches, config, ctx.source)) for m in moments]
+    own = {d for f in facts for d in (f.department, f.counterpart)} | {
+        i.department for item in explained for i in item.intervals
+    }
+    lanes = {requester, *(h.department for h in happened), *(s.department for s in stretches)}
+    handed = course.hand_overs(stretches, counted)
+    bounds = {at for item in explained for i in item.intervals for at in (i.since, i.until) if at != item.fact.due}
+    bounds |= {at for s in stretches for at in (s.since, s.until)}
+    explanation = Explanation(
         case=case_id,
         now=now,
         zone=config.files.company.zone,
         version=config.version,
-        names={d: config.name(d) for d in _departments(explained)},
-        happened=[_happened(m) for m in moments],
+        names={d: config.name(d) for d in sorted((own | lanes) - {""})},
+        happened=happened,
         facts=explained,
+        asks=requester,
+        course=stretches,
+        hand_overs=handed,
+        untold=course.untold(bounds - events.keys() - {now}, stretches, handed),
     )
-
-
-def _departments(facts: Sequence[Explained]) -> list[str]:
-    own = {d for item in facts for d in (item.fact.department, item.fact.counterpart)}
-    return sorted((own | {i.department for item in facts for i in item.intervals}) - {""})
+    instants = explanation.instants or [now]
+    hours = {d: list(config.calendar(d).intervals(instants[0], instants[-1])) for d in sorted(lanes)}
+    return msgspec.structs.replace(explanation, hours=hours)
 
 
 def moments_of(records: Sequence[bytes], now: int) -> list[Moment]:
@@ -175,19 +250,25 @@ def moments_of(records: Sequence[bytes], now: int) -> list[Moment]:
     return sorted((m for m in known_moments.values() if m.time <= now + SKEW_US), key=lambda m: m.order)
 
 
-def _happened(m: Moment) -> Happened:
+def _happened(m: Moment, department: str) -> Happened:
     told = f"of case {m.origin}" if m.relation != OWN else ""
     note = " · ".join(x for x in (m.group, m.text, m.extra, told) if x)
-    return Happened(m.time, kinds.NAMES[m.kind], str(ACTORS[m.actor]), note, m.id.hex())
+    return Happened(m.time, kinds.NAMES[m.kind], str(ACTORS[m.actor]), note, m.id.hex(), department, m.origin)
 
 
 def _explained(fact: Fact, ctx: _Recording, now: int, events: Mapping[int, list[str]]) -> Explained:
+    if fact.measure == MARGIN:
+        return Explained(fact, "", fact.business_us, [])
     runs = list(ctx.of(fact))
-    if fact.stop is None and fact.calendar and now > fact.since:
-        runs.append((fact.since, now, fact.calendar))
+    end = now if fact.runs or fact.due is None else min(now, fact.due)  # what held until it was due goes no further
+    if fact.stop is None and fact.calendar and end > fact.since:
+        runs.append((fact.since, end, fact.calendar))
     intervals = [i for run in runs if (i := _interval(run, ctx.config, events)).until > i.since]
+    total = sum(i.business_us for i in intervals)
+    if fact.stop is not None and total != fact.business_us:
+        raise AssertionError(f"{fact.fact_id}: the intervals add up to {total}, not {fact.business_us}")
     norm = ctx.config.norms.named(fact.norm) if fact.norm else None
-    return Explained(fact, norm.written if norm else "", sum(i.business_us for i in intervals), intervals)
+    return Explained(fact, norm.written if norm else "", total, intervals)
 
 
 def _interval(run: tuple[int, int, str], config: Configuration, events: Mapping[int, list[str]]) -> Interval:
@@ -218,7 +299,9 @@ def case_named(log: Log, name: str) -> str:
 
 
 def answer(log: Log, question: Mapping[str, Any]) -> bytes:
-    """What `explain` prints. ``question``: ``case``, and if wanted ``measure``, ``level``, ``json``. Raises :class:`NotThere`."""
+    """What `explain` prints. ``question``: ``case``, and if wanted ``measure``, ``level``, and ``json`` or ``html``. Raises
+    :class:`NotThere`.
+    """
     case, measure, level = str(question.get("case")), str(question.get("measure") or ""), question.get("level")
     versions = log.configurations()
     case = case_named(log, case)
@@ -236,7 +319,11 @@ def answer(log: Log, question: Mapping[str, Any]) -> bytes:
         known = dict.fromkeys(f.fact.measure for f in explanation.facts)
         raise NotThere(f"{case} has no {measure!r}; it has {', '.join(known) or 'no facts'}")
     explanation = msgspec.structs.replace(explanation, facts=facts)
-    return to_json(explanation) + b"\n" if question.get("json") else ("\n".join(lines(explanation)) + "\n").encode()
+    if question.get("html"):
+        return explain_page.page(explanation).encode()
+    if question.get("json"):
+        return to_json(explanation) + b"\n"
+    return ("\n".join(explain_text.lines(explanation)) + "\n").encode()
 
 
 def to_json(explanation: Explanation) -> bytes:
@@ -247,96 +334,3 @@ def to_json(explanation: Explanation) -> bytes:
         item["fact"] = {f: getattr(fact, f) for f in fact.__struct_fields__} | {"opener": fact.opener.hex()}
         item["fact"]["fact_id"] = fact.fact_id
     return msgspec.json.encode(plain)
-
-
-# -- for people
-ACTOR = {"provider_human": "provider", "provider_bot": "bot", "third_party": "third party"}
-NAMES = {UNOWNED: "nobody", UNMAPPED: "unknown department"}
-HOURS = {UNOWNED: "the organisation", UNMAPPED: "the organisation"}
-THIS_YEAR, ANY_YEAR = "%a %d %b", "%a %d %b %Y"
-
-
-def lines(explanation: Explanation) -> Iterator[str]:
-    """First what happened, numbered; then each fact as a bill, whose items refer to those numbers."""
-    zone, happened = explanation.zone, explanation.happened
-    yield f"Case {explanation.case}, as known on {instant(explanation.now // 1_000_000 * 1_000_000, zone)} ({zone})"
-    yield ""
-    times = [instant(h.at, zone) for h in happened]
-    width = max(map(len, times), default=0)
-    for number, (h, time) in enumerate(zip(happened, times, strict=True), 1):
-        yield visible(
-            f"{number:>4}  {time:<{width}}  {h.kind:<17}  {ACTOR.get(h.actor, h.actor):<11}  {h.event[:8]}  {h.note}"
-        ).rstrip()
-    bill = _Bill(explanation)
-    for item in explanation.facts:
-        yield ""
-        yield from bill.lines(item)
-    yield ""
-    yield f"Judged by version {explanation.version} of the company file and the norms. bh, bd: business hours and days."
-    yield "Whole ids of events, and instants in microseconds: --json."
-
-
-class _Bill:
-    """A fact in lines: what is owed, the items, the sum."""
-
-    def __init__(self, explanation: Explanation) -> None:
-        self.now, self.zone, self.names = explanation.now, explanation.zone, explanation.names
-        self.events = {h.event: f"{n} {h.kind}" for n, h in enumerate(explanation.happened, 1)}
-        ends = [explanation.now, *(h.at for h in explanation.happened)]
-        self.form = THIS_YEAR if len({instant(at, self.zone, "%Y")[:4] for at in ends}) == 1 else ANY_YEAR
-
-    def lines(self, item: Explained) -> Iterator[str]:
-        fact = item.fact
-        whom = self.name(fact.department) + (f" ← {self.name(fact.counterpart)}" if fact.counterpart else "")
-        timed = bool(item.intervals or fact.business_us)
-        yield visible(
-            f"{fact.measure} · {whom}: {fact.outcome}"
-            + (f", {duration(item.business_us)} of working time" if timed else "")
-        )
-        if fact.norm:
-            due = f"due {instant(fact.due, self.zone)}" if fact.due is not None else "not due while it is paused"
-            yield visible(f"  promised {item.target}, {due}  (norm {fact.norm})")
-        elif fact.due is not None:
-            yield f"  until {instant(fact.due, self.zone)}"
-        if fact.flags:
-            yield visible(f"  note: {fact.flags}")
-        if not timed:
-            yield f"  {self.span(fact.start, fact.stop or fact.start)}  {self.events.get(fact.opener.hex(), '')}".rstrip()
-            return
-        yield from self.items(item.intervals)
-        if fact.stop is not None and item.business_us != fact.business_us:
-            raise AssertionError(f"{fact.fact_id}: the intervals add up to {item.business_us}, not {fact.business_us}")
-        yield f"  sum {duration(item.business_us)}" + ("" if fact.stop is not None else ", so far")
-
-    def items(self, intervals: Sequence[Interval]) -> Iterator[str]:
-        by = ""
-        for interval in intervals:
-            if interval.department != by:
-                by = interval.department
-                yield visible(f"  by the hours of {HOURS.get(by) or self.name(by)}")
-            yield (
-                f"  {duration(interval.business_us):>16}  {self.span(interval.since, interval.until):<42}"
-                f"  {self.between(interval)}"
-            ).rstrip()
-            if [tuple(o) for o in interval.open] != [(interval.since, interval.until)]:
-                for since, until in interval.open:
-                    yield f"  {duration(until - since):>20}  open {self.span(since, until)}"
-
-    def name(self, department: str) -> str:
-        return NAMES.get(department) or self.names.get(department) or department
-
-    def span(self, since: int, until: int) -> str:
-        """The day of the end only where it is another."""
-        if until == self.now:
-            until = until // 1_000_000 * 1_000_000
-        first, last = (instant(at, self.zone, self.form) for at in (since, until))
-        if since >= until:
-            return first
-        same = instant(since, self.zone, "%Y%m%d")[:8] == instant(until, self.zone, "%Y%m%d")[:8]
-        return f"{first} – {instant(until, self.zone, '') if same else last}"
-
-    def between(self, interval: Interval) -> str:
-        begins, ends = (", ".join(self.events[i] for i in ids) for ids in (interval.begins, interval.ends))
-        return (
-            f"{begins} – {ends or ('now' if interval.until == self.now else '')}".strip(" –") if begins or ends else ""
-        )

@@ -54,9 +54,7 @@ def _years(_context: click.Context, _parameter: click.Parameter, given: str | No
 
 
 def _common(command: F) -> F:
-    files = click.argument(
-        "files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-    )
+    files = click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
     department = click.option(
         "--department",
         metavar="ID",

@@ -32,6 +32,7 @@ from deploy.log import Log
 from sinks.clickhouse import ClickHouse
 from sinks.prometheus import Exporter, Pair
 from sinks.store import StoreError
+from streams.configuration import encode
 
 LIMIT = 1 << 20
 NOTE = "serving.json"
@@ -181,7 +182,18 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
         with lock:
             return set_aside(embedded.log)
 
-    answers = {"/query": answer_query, "/explain": answer_explain, "/rejected": answer_rejected}
+    def answer_configuration(_: dict[str, Any]) -> bytes:
+        with lock:
+            if embedded.configuration is None:
+                raise ValueError("nothing is in force here yet: `crossdesk apply FOLDER`")
+            return encode(embedded.configuration.files)
+
+    answers = {
+        "/query": answer_query,
+        "/explain": answer_explain,
+        "/rejected": answer_rejected,
+        "/configuration": answer_configuration,
+    }
     server = Server(embedded.folder, port, exporter.render, answers)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]

@@ -45,7 +45,8 @@ def parse(text: str) -> tuple[Tree, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"is not YAML: {error.problem or error.context}"
-        raise NotYaml(what, "look at colons, quotes and indents", mark.line + 1 if mark else 0) from None
+        mend = "write spaces instead of the tab" if "\\t" in what else "look at colons, quotes and indents"
+        raise NotYaml(what, mend, mark.line + 1 if mark else 0) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise NotYaml("is not text: it holds control characters", "save it as plain text", line) from None

@@ -49,6 +49,8 @@ def _target(text: str) -> str:
 
 
 def _share(given: Any) -> float:
+    if isinstance(given, float):  # as a version of the configuration is stored: files have text only
+        return given
     found = _PERCENT.fullmatch(given) if isinstance(given, str) else None
     share = float(found[1]) / 100 if found else None
     if share is None or not 0 < share <= 1:

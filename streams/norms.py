@@ -18,8 +18,8 @@ from streams.target import Target, parse_target
 @dataclass(frozen=True, slots=True)
 class Norm:
     """One promise. ``name`` is stable: ``it/first_response@2026-01-01``, ``it/acceptance/finance``,
-    ``it/resolution:Laptop:high``; ``written`` is the target as text. ``attainment``: the share of cases in which the department
-    means to keep it.
+    ``it/resolution:service=Laptop:priority=high``; ``written`` is the target as text. ``attainment``: the share of cases in
+    which the department means to keep it.
     """
 
     name: str
@@ -174,7 +174,8 @@ def _norms(entry: NormEntry) -> Mapping[tuple[str, str], Promises]:
 def _norm(entry: NormEntry, kind: str, giver: str, rule: Rule) -> Norm:
     target = parse_target(rule.target)
     whom = "/".join(filter(None, (entry.department, kind, giver)))
-    scope = ":".join(filter(None, (whom, "+".join(rule.service), "+".join(rule.priority))))
+    classes = {"service": rule.service, "priority": rule.priority}
+    scope = ":".join((whom, *(f"{name}={'+'.join(words)}" for name, words in classes.items() if words)))
     return Norm(
         name=scope + (f"@{entry.valid_from}" if entry.valid_from else ""),
         target=target,

@@ -19,8 +19,12 @@ from deploy.cli import main
 from deploy.words import duration, grid, instant
 
 ROOT = Path(__file__).parent.parent
-SEED, DAYS, CASES = 5, 12, 50
-TIMED = re.compile(r"^  sum (.+?)(, so far)?$")
+SEED = 5
+BILL = re.compile(r"^(\w+) · .+: \w+(?:, .+)?$")
+ITEM = re.compile(r"^  +(\d[\w. ]*?)  (open )?\w{3} \d\d \w{3} ")
+SUM = re.compile(r"^  sum (.+?)(, .+)?$")
+SHARE = "margin"
+"""No time: millionths of a target."""
 
 
 class Stored(NamedTuple):
@@ -46,14 +50,14 @@ def crossdesk(at: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, sample: Callable[[int, int], int]) -> Path:
     at = tmp_path_factory.mktemp("explain")
-    crossdesk(at, "demo", "--days", str(DAYS), "--seed", str(SEED), "--no-serve", "--data", "d")
+    crossdesk(at, "demo", "--days", str(sample(20, 12)), "--seed", str(SEED), "--no-serve", "--data", "d")
     return at / "d"
 
 
 @pytest.fixture(scope="module")
-def stored(folder: Path) -> dict[str, list[Stored]]:
+def stored(folder: Path, sample: Callable[[int, int], int]) -> dict[str, list[Stored]]:
     """What ``facts`` holds of some random cases, by case."""
     sql = (
         "SELECT fact_id, case_id, measure, department, level, outcome, business_us, calendar_us, stop IS NOT NULL AS ended,"
@@ -63,7 +67,7 @@ def stored(folder: Path) -> dict[str, list[Stored]]:
     for line in crossdesk(folder.parent, "query", sql, "--json", "--data", str(folder)).splitlines():
         row = json.loads(line)
         by_case.setdefault(row["case_id"], []).append(Stored(**row | {"ended": bool(row["ended"])}))
-    cases = random.Random(SEED).sample(sorted(by_case), CASES)
+    cases = random.Random(SEED).sample(sorted(by_case), sample(1000, 100))
     assert any(not f.ended for case in cases for f in by_case[case]), "none of them runs"
     return {case: by_case[case] for case in cases}
 
@@ -71,6 +75,11 @@ def stored(folder: Path) -> dict[str, list[Stored]]:
 @pytest.fixture(scope="module")
 def explained(folder: Path, stored: dict[str, list[Stored]]) -> dict[str, Any]:
     return {case: json.loads(asked(folder, case, "--json")) for case in stored}
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path, stored: dict[str, list[Stored]]) -> dict[str, str]:
+    return {case: asked(folder, case) for case in stored}
 
 
 def asked(folder: Path, *words: str) -> str:
@@ -94,6 +103,9 @@ def test_every_fact_of_the_store_is_explained_and_its_intervals_sum_to_it(
 ) -> None:
     count = 0
     for item, fact in of_deepest(explained, stored):
+        if fact.measure == SHARE:
+            assert (item["business_us"], item["intervals"]) == (fact.business_us, [])
+            continue
         until = [i for i in item["intervals"] if not fact.calendar or i["until"] <= fact.since_us]
         assert sum(i["business_us"] for i in until) == fact.business_us, fact
         assert item["business_us"] == sum(i["business_us"] for i in item["intervals"])
@@ -113,28 +125,66 @@ def test_an_interval_counts_what_is_open_in_it(explained: dict[str, Any]) -> Non
 
 def test_an_interval_begins_and_ends_with_events_or_now(explained: dict[str, Any]) -> None:
     for said in explained.values():
+        if any(h["kind"] == "corrected" for h in said["happened"]):
+            continue  # what is listed is when the source said it was, and not when it counts
         at = {h["event"]: h["at"] for h in said["happened"]}
-        for interval in (i for item in said["facts"] for i in item["intervals"]):
-            assert interval["begins"]
-            assert interval["ends"] or interval["until"] == said["now"]
-            assert {at[event] for event in interval["begins"]} == {interval["since"]}
+        untold = {u["at"] for u in said["untold"]}
+        for fact, interval in ((item["fact"], i) for item in said["facts"] for i in item["intervals"]):
+            assert interval["begins"] or interval["since"] in untold
+            held = fact["outcome"] == "met" and fact["stop"] is None
+            assert interval["ends"] or interval["until"] in {*untold, fact["due"] if held else said["now"]}
+            assert {at[event] for event in interval["begins"]} <= {interval["since"]}
             assert {at[event] for event in interval["ends"]} <= {interval["until"]}
 
 
-def test_the_line_sum_is_the_number_in_facts(folder: Path, stored: dict[str, list[Stored]]) -> None:
+def test_the_printed_intervals_add_up_to_the_printed_sum_and_that_is_the_number_in_facts(
+    printed: dict[str, str], stored: dict[str, list[Stored]], tally: Callable[[str, int], None]
+) -> None:
     count = 0
-    for case, facts in list(stored.items())[:10]:
-        for measure in sorted({f.measure for f in facts}):
-            lines = asked(folder, case, measure).splitlines()
-            sums = sorted(m[1] for line in lines if (m := TIMED.match(line)) and not m[2])
-            want = sorted(
-                duration(f.business_us)
-                for f in facts
-                if f.measure == measure and f.level == 2 and f.ended and (f.business_us or f.calendar_us)
-            )
-            assert sums == want, (case, measure)
-            count += len(sums)
-    assert count > 30
+    for case, facts in stored.items():
+        bills = list(billed(printed[case]))
+        for bill in bills:
+            assert sum(counts for counts, _ in bill.items) == bill.sum, (case, bill)
+            assert all(sum(opened) == counts for counts, opened in bill.items if opened), (case, bill)
+        want = sorted(
+            (f.measure, f.business_us)
+            for f in facts
+            if f.measure != SHARE and f.level == 2 and f.ended and (f.business_us or f.calendar_us)
+        )
+        assert sorted((bill.measure, bill.sum) for bill in bills if bill.final) == want, case
+        count += sum(len(bill.items) for bill in bills)
+    tally("printed intervals that add up", count)
+
+
+class Bill(NamedTuple):
+    """``items``: what each interval counts, and its open stretches, if they are listed."""
+
+    measure: str
+    items: list[tuple[int, list[int]]]
+    sum: int
+    final: bool
+
+
+def billed(text: str) -> Iterator[Bill]:
+    """The bills of what `explain` prints, read as a person reads them."""
+    measure, items = "", list[tuple[int, list[int]]]()
+    for line in text.splitlines():
+        if found := BILL.match(line):
+            measure, items = found[1], []
+        elif found := SUM.match(line):
+            yield Bill(measure, items, microseconds(found[1]), not found[2])
+        elif measure and (found := ITEM.match(line)):
+            if found[2]:
+                items[-1][1].append(microseconds(found[1]))
+            else:
+                items.append((microseconds(found[1]), []))
+
+
+def microseconds(words: str) -> int:
+    """What :func:`deploy.words.duration` says."""
+    hours, minutes, seconds = (re.search(rf"([\d.]+) {unit}\b", words) for unit in ("h", "min", "s"))
+    whole = 3600 * int(hours[1] if hours else 0) + 60 * int(minutes[1] if minutes else 0)
+    return round((whole + float(seconds[1] if seconds else 0)) * 1_000_000)
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -167,9 +217,34 @@ def test_a_bill_reads_from_the_event_that_began_it_to_the_one_that_ended_it(
     assert text.rstrip().endswith("--json.")
 
 
-def test_nothing_is_explained_twice_or_with_microseconds_of_the_watermark(folder: Path, stored: dict[str, Any]) -> None:
-    for case in list(stored)[:10]:
-        assert ".999999" not in asked(folder, case).replace(" .999999 s", "")
+def test_a_page_is_written_and_says_the_same(folder: Path, explained: dict[str, Any], tmp_path: Path) -> None:
+    case, said = next((case, said) for case, said in explained.items() if len(said["facts"]) > 12)
+    told = asked(folder, case, "--html", str(tmp_path / "case.html"))
+    assert str(tmp_path / "case.html") in told
+    page = (tmp_path / "case.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count('class="clock"') == len(said["facts"])
+    measure = said["facts"][0]["fact"]["measure"]
+    asked(folder, case, measure, "--html", str(tmp_path / "case.html"))
+    page = (tmp_path / "case.html").read_text("utf-8")
+    assert page.count('class="clock"') == sum(item["fact"]["measure"] == measure for item in said["facts"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(("--json", "--html", "x.html"), "leave one of them out"), (("--html", "no/such/folder.html"), "No such file")],
+)
+def test_a_page_that_cannot_be_written_is_refused(
+    words: tuple[str, ...], message: str, folder: Path, stored: dict[str, Any]
+) -> None:
+    done = CliRunner().invoke(main, ["explain", next(iter(stored)), *words, "--data", str(folder)])
+    assert done.exit_code != 0
+    assert message in done.output
+
+
+def test_nothing_is_explained_twice_or_with_microseconds_of_the_watermark(printed: dict[str, str]) -> None:
+    for text in printed.values():
+        assert ".999999" not in text.replace(" .999999 s", "")
 
 
 # -- the words
@@ -186,6 +261,7 @@ def test_nothing_is_explained_twice_or_with_microseconds_of_the_watermark(folder
 )
 def test_a_duration_in_words_loses_nothing(us: int, words: str) -> None:
     assert duration(us) == words
+    assert microseconds(words) == us
 
 
 def test_a_table_that_is_too_wide_becomes_one_line_a_field() -> None:
