@@ -74,6 +74,8 @@ class Cases:
         stored = state.get(META)
         self.meta = Meta() if stored is None else _meta.decode(stored)
         self.wakes: dict[str, list[tuple[int, str]]] = {}
+        self.awaited: dict[str, int] = {}
+        """The watermark that a case waits for. In the heaps of ``wakes`` lie others too, that it waited for once."""
         self.outdated: deque[str] = deque()
         for key, start in self._rows():
             if start.format != FORMAT:
@@ -83,6 +85,7 @@ class Cases:
                 )
             if start.wake < FAR:
                 self._wakes(key).append((start.wake, key))
+                self.awaited[key] = start.wake
             if start.config < self.meta.config and not start.stub:
                 self.outdated.append(key)
         for heap in self.wakes.values():
@@ -162,7 +165,10 @@ class Cases:
         """The cases that wait for a watermark up to ``until``."""
         heap, due = self._wakes(source), set()
         while heap and heap[0][0] <= until:
-            due.add(heapq.heappop(heap)[1])
+            wake, case_id = heapq.heappop(heap)
+            if self.awaited.get(case_id) == wake:
+                del self.awaited[case_id]  # whoever has it in hand says what it waits for next
+                due.add(case_id)
         return due
 
     def _refold_some(self, offset: int) -> None:
@@ -192,8 +198,15 @@ class Cases:
     def say(self, topic: str, owner: str, value: bytes) -> None:
         self.outputs.append(Output(topic, owner, value))
 
-    def pushed(self, case_id: str, wake: int) -> None:
-        heapq.heappush(self._wakes(case_id), (wake, case_id))
+    def wait(self, case_id: str, wake: int) -> None:
+        """From now on the case waits for that watermark; :data:`FAR`: for none."""
+        if self.awaited.get(case_id, FAR) == wake:
+            return
+        if wake < FAR:
+            self.awaited[case_id] = wake
+            heapq.heappush(self._wakes(case_id), (wake, case_id))
+        else:
+            del self.awaited[case_id]
 
     def _wakes(self, case_id: str) -> list[tuple[int, str]]:
         return self.wakes.setdefault(case_id.partition("/")[0], [])

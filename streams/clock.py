@@ -109,10 +109,22 @@ class Context:
     """What a step may use: the configuration, the watermark, the case as it stands, and where facts go.
 
     ``pictures`` collects what was drawn last of every clock that was touched, retractions included. ``wake`` is the least
-    watermark at which something may change.
+    watermark at which something may change; ``freed``: the watermark is not awaited any more by a clock that it was awaited by.
     """
 
-    __slots__ = ("case", "case_id", "config", "levels", "now", "pending", "pictures", "source", "version", "wake")
+    __slots__ = (
+        "case",
+        "case_id",
+        "config",
+        "freed",
+        "levels",
+        "now",
+        "pending",
+        "pictures",
+        "source",
+        "version",
+        "wake",
+    )
 
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
@@ -122,6 +134,7 @@ class Context:
         self.pictures: dict[Key, Picture] = {}
         self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
+        self.freed = False
 
     # -- clocks
     def start(
@@ -161,7 +174,7 @@ class Context:
             return
         if not clock.keeper:
             clock.keeper, clock.judged_from, clock.spent_by = keeper, since, since
-        old = clock.target
+        old, self.freed = clock.target, True
         self._promise(clock, rule)
         if old and rule.on_change is OnChange.prorate:
             self._prorate(clock, _target(old), at if clock.calendar else clock.since)
@@ -217,7 +230,7 @@ class Context:
             if clock.target:
                 clock.spent = self._spent(clock, at)
             if clock.due is not None and at < clock.due:  # what is overdue stays so
-                clock.due = None
+                clock.due, self.freed = None, True
 
     def resume(self, clock: Clock, at: int, department: str) -> None:
         if not clock.calendar:
@@ -238,6 +251,8 @@ class Context:
         """The clock got what it waited for (or ended; see :meth:`cancel`)."""
         self.change_calendar(clock, "", at)
         clock.stop, clock.flags = at, flags or clock.flags
+        if clock.due is not None:
+            self.freed = True
 
     def cancel(self, clock: Clock, at: int) -> None:
         """The case ended without what the clock waits for. What was overdue by then stays missed."""

@@ -7,8 +7,9 @@ What comes out is a pure function of the *set* of moments, the configuration and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -48,6 +49,8 @@ WholeStates = _states("WholeStates", per_level=False)
 LevelStates = _states("LevelStates", per_level=True)
 _WHOLE_NAMES = tuple(m.name for m in MEASURES if not m.per_level)
 _LEVEL_NAMES = tuple(m.name for m in MEASURES if m.per_level)
+_every_whole: Callable[[Any], tuple[Measure, ...]] = attrgetter(*_WHOLE_NAMES)
+_every_level: Callable[[Any], tuple[list[Measure], ...]] = attrgetter(*_LEVEL_NAMES)
 _WHOLE: dict[int, tuple[str, ...]] = {
     k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in kinds.NAMES
 }
@@ -138,16 +141,27 @@ def happen(head: Head, ctx: Context, until: int) -> None:
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
     happen(head, ctx, ctx.now)
-    for name, levels, clock in (*_running(head), *head.pending):
-        if clock.due is not None and not clock.judged:
-            if clock.due <= ctx.now:
-                ctx.draw(name, clock, levels)
-            ctx.wake = min(ctx.wake, clock.due if not clock.judged else FAR)
+    for name, levels, clock in awaited(head):
+        if clock.due is not None and clock.due <= ctx.now:
+            ctx.draw(name, clock, levels)
     await_watermark(head, ctx)
+    ctx.wake = min(ctx.wake, next_wake(head))
     if head.case.ended is not None:
         rest = head.case.ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
             ctx.wake = min(ctx.wake, rest)
+
+
+def next_wake(head: Head) -> int:
+    """The least watermark at which something will be decided, as things stand."""
+    wake = min((clock.due for _, _, clock in awaited(head) if clock.due is not None), default=FAR)
+    following = head.case.happens_next
+    return wake if following is None else min(wake, following[0])
+
+
+def awaited(head: Head) -> list[tuple[str, Levels, Clock]]:
+    """The clocks that the watermark may still have to judge."""
+    return [one for one in (*_running(head), *head.pending) if one[2].due is not None and not one[2].judged]
 
 
 def await_watermark(head: Head, ctx: Context) -> None:
@@ -157,22 +171,23 @@ def await_watermark(head: Head, ctx: Context) -> None:
         ctx.pending.clear()
 
 
-def _states_of(head: Head) -> Iterator[Measure]:
+def _states_of(head: Head) -> list[Measure]:
     """The states of all measures."""
-    whole, by_level = head.whole, head.by_level
-    for name in _WHOLE_NAMES:
-        yield getattr(whole, name)
-    for name in _LEVEL_NAMES:
-        yield from getattr(by_level, name)
+    states: list[Measure] = list(_every_whole(head.whole))
+    for some in _every_level(head.by_level):
+        states += some
+    return states
 
 
-def _running(head: Head) -> Iterator[tuple[str, Levels, Clock]]:
+def _running(head: Head) -> list[tuple[str, Levels, Clock]]:
     """The clocks that measures hold, with the name of their facts and their levels."""
+    found: list[tuple[str, Levels, Clock]] = []
     for state in _states_of(head):
         if state.several:
-            yield from ((name, state.levels, clock) for name, clock in state.clocks())
+            found += [(name, state.levels, clock) for name, clock in state.clocks()]
         elif state.clock is not None:
-            yield state.name, state.levels, state.clock
+            found.append((state.name, state.levels, state.clock))
+    return found
 
 
 def draw(head: Head, ctx: Context) -> None:

@@ -30,6 +30,7 @@ from streams.fold import (
     fold_whole,
     happen,
     new_head,
+    next_wake,
     resolve,
     settle,
     step,
@@ -59,14 +60,13 @@ NOTHING_PASSED = Passed([], [])
 class Touch:
     """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
 
-    __slots__ = ("case_id", "cases", "history", "now", "old_wake", "row", "said", "source", "touched")
+    __slots__ = ("case_id", "cases", "history", "now", "row", "said", "source", "touched")
 
     def __init__(self, cases: Cases, case_id: str) -> None:
         self.cases, self.case_id = cases, case_id
         stored = cases.get(case_id)
         self.row = Row(FORMAT, cases.meta.config) if stored is None else decode_row(stored)
         self.history = History(case_id, self.row.log, cases.get, cases.put)
-        self.old_wake = self.row.wake if stored is not None else FAR
         self.source = case_id.partition("/")[0]
         self.now = cases.meta.marks.get(self.source, NEVER)
         self.said: dict[Key, Picture] = {}
@@ -124,11 +124,13 @@ class Touch:
         self.judge(offset)  # before anything is folded again: that compares with what the watermark already says
         ready = sorted((m for m in row.held if m.time <= self.now + SKEW_US), key=lambda m: m.order)
         row.held = [m for m in row.held if m.time > self.now + SKEW_US]
+        outdated = row.config < self.cases.meta.config
         for m in ready:
             self.add(m, offset)
-        if row.config < self.cases.meta.config:
+        if outdated:
             self.change(lambda moments: moments, offset)
-        self.judge(offset)
+        if ready or outdated:
+            self.judge(offset)
         self.pass_on(offset)
         if row.head is not None and at_rest(row.head, self.now) and not row.held:
             self.shrink()
@@ -199,7 +201,10 @@ class Touch:
         self.history.append(m, head)
         if case.ended is not None:
             ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
-        row.wake = min(row.wake, ctx.wake)
+        if ctx.freed:  # or it would be woken for nothing
+            self.wake_at(min(ctx.wake, next_wake(head)))
+        else:
+            row.wake = min(row.wake, ctx.wake)
 
     def insert(self, m: Moment, offset: int) -> None:
         """A late moment: fold again from the segment before it, with and without it, and say what differs."""
@@ -368,13 +373,12 @@ class Touch:
 
     def close(self) -> None:
         """Say the facts, and write the row."""
+        self.cases.wait(self.case_id, self.row.wake)
         if not self.touched:
             return
         if self.said:
             self.cases.outputs += records(self.said, self.case_id, self.cases.of_facts)
         row = self.row
-        if row.wake != self.old_wake and row.wake < FAR:
-            self.cases.pushed(self.case_id, row.wake)
         self.cases.put(
             self.case_id, b"".join((encode(row), b""))
         )  # a copy: an encoder leaves up to half as much behind free

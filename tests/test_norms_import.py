@@ -652,7 +652,6 @@ def refused(vendor: str, file: Path, words: Sequence[str], said: str) -> None:
     [
         (("zendesk", FIXTURES / "zendesk.json"), "Missing option '--department'"),
         (("zendesk", "--department", "it"), "Missing argument 'FILE…'"),
-        (("zendesk", "nowhere.json", "--department", "it"), "'nowhere.json' does not exist"),
         (("zendesk", FIXTURES / "zendesk.json", "--department", "a/b"), "contains '/'"),
         (("jira", FIXTURES / "jira.json", "--department", "it", "--years", "2028-2026"), "the first year comes before"),
         (("jira", FIXTURES / "jira.json", "--department", "it", "--years", "soon"), "such as 2026-2028"),
@@ -662,6 +661,11 @@ def test_a_command_that_cannot_be_done_says_how_it_is_written(words: Sequence[st
     result = run(*words)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere.json"):
+        run("zendesk", "nowhere.json", "--department", "it")
 
 
 def test_no_imported_target_is_a_deadline() -> None:
