@@ -6,8 +6,8 @@ import os
 import random
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import cache
 from itertools import groupby
@@ -343,3 +343,32 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(calendar: Calendar, t
 @given(targets)
 def test_a_target_reads_back_as_it_was_written(target: Amount) -> None:
     assert parse_target(str(target)) == target
+
+
+# -- two years of nights in which clocks change
+
+ZONES = (
+    *("Europe/Berlin", "America/New_York", "Australia/Sydney", "Australia/Lord_Howe", "America/Santiago"),
+    *("Africa/Casablanca", "Asia/Beirut", "America/St_Johns", "Pacific/Chatham", "Europe/London"),
+)
+NIGHTS = ((Span(60, 300), Span(1320, 1440)),) * 7
+
+
+def test_a_case_each_night_of_two_years_lasts_as_long_as_its_minutes(
+    sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    """From 23:00 to 04:30 on the clock of the wall, open from 22:00 to 24:00 and from 01:00 to 05:00."""
+    zones = random.Random(1).sample(ZONES, sample(len(ZONES), 2))
+    changed = 0
+    for zone in zones:
+        schedule, first = Schedule(zone, NIGHTS), date(2024, 1, 1)
+        calendar = Calendar([(None, schedule)])
+        evenings = [datetime.combine(first + timedelta(day), time(23), ZoneInfo(zone)) for day in range(731)]
+        mornings = [evening + timedelta(hours=5, minutes=30) for evening in evenings]
+        nights = [(int(a.timestamp()) * US, int(b.timestamp()) * US) for a, b in zip(evenings, mornings, strict=True)]
+        walk = Walk([(None, schedule)], nights[0][0], nights[-1][1])
+        for a, b in nights:
+            assert calendar.worked(a, b) == MINUTE * sum(1 for _ in walk.open_in(a, b)), (zone, a)
+            changed += b - a != 330 * MINUTE
+    assert changed >= len(zones) * 4, "clocks go forward and back, twice each"
+    tally("nights in which clocks may change", len(zones) * 731)

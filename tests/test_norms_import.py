@@ -664,7 +664,7 @@ def test_a_command_that_cannot_be_done_says_how_it_is_written(words: Sequence[st
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere.json"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.json"):
         run("zendesk", "nowhere.json", "--department", "it")
 
 

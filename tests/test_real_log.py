@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_every_query_over_the_file_gives_the_documented_answer(tmp_path: Path) -
         asked = [sys.executable, "-m", "chdb", f"{sql} {SETTINGS}", "TabSeparated"]
         answer = subprocess.run(asked, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
         assert [row.split("\t") for row in answer.splitlines()] == wanted, sql
+
+
+def test_whom_each_case_waited_for_adds_up_to_its_time(replayed: Path, tally: Callable[[str, int], None]) -> None:
+    """To the microsecond: from when it was asked until it was solved, for the last time."""
+    store = connect(f"chdb://{replayed / 'store'}")
+    cases = store.query(
+        "SELECT sum(calendar_us), toUnixTimestamp64Micro(max(stop)) - toUnixTimestamp64Micro(min(start)) FROM facts"
+        " WHERE measure LIKE 'waiting\\_%' AND stop IS NOT NULL GROUP BY case_id, level"
+    ).rows
+    store.close()
+    assert len(cases) > 20_000
+    assert [row for row in cases if row[0] != row[1]] == []
+    tally("cases of a real log whose clocks add up", len(cases))
 
 
 def test_every_case_can_be_explained_and_its_intervals_add_up(replayed: Path) -> None:
