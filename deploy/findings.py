@@ -1,4 +1,5 @@
-"""What a manager wants to know, in sentences: who answers in time, where hand-overs stall, what got worse.
+"""What a manager wants to know, in sentences: who answers in time, where hand-overs stall, whether promises are kept, what got
+worse.
 
 Every sentence is computed. Departments come in the order of the company file and are never ranked; steps come with those
 first at which most was late, as there is most to mend. What may be chance is not said.
@@ -22,13 +23,15 @@ ITEM = "• "
 
 FIRST_RESPONSE = "first_response_attainment_ratio"
 ACCEPTANCE = "acceptance_attainment_ratio"
+COMPLETE = "first_time_complete_attainment_ratio"
+PROMISE_FIRST, PROMISE_FINAL = "promise_first_attainment_ratio", "promise_final_attainment_ratio"
 NOUNS = {"first_response": "first answers", "acceptance": "hand-overs"}
 SECOND_US = 1_000_000
 
 
 def answers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     """Of the whole company, and of those departments that are clearly late more often than it."""
-    company = next((d for d in configuration.departments if configuration.depth(d, numbers.as_of) == 0), "")
+    company = _top(numbers, configuration)
     whole = numbers.get(FIRST_RESPONSE, company)
     if whole is None or whole.value is None:
         yield "No first answer was due yet, so there is nothing to say."
@@ -40,13 +43,24 @@ def answers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
         f"Of 100 requests, {of_100(whole.value)} had their first answer in the time promised "
         f"({_surely(whole, 'requests')}).{_waits(numbers, company)}"
     )
-    others = above(configuration, numbers.as_of)
-    own = [numbers.get(FIRST_RESPONSE, d) for d in configuration.departments if d not in others]
-    late = _clearly_below(own, share_of(whole).value)
-    named = [f"{name_of(v.department, configuration)} ({of_100(v.value)} in time, surely {_range(v)})" for v in late]
-    if len(late) > MOST:
-        named[MOST:] = [f"{len(late) - MOST} more"]
+    named = _named_below(FIRST_RESPONSE, share_of(whole).value, "in time", numbers, configuration)
     yield f"Clearly later than that: {_listed(named)}." if named else "No department is clearly later than that."
+
+
+def _top(numbers: Numbers, configuration: Configuration) -> str:
+    """The organisation as a whole."""
+    return next((d for d in configuration.departments if configuration.depth(d, numbers.as_of) == 0), "")
+
+
+def _named_below(indicator: str, usual: float, what: str, numbers: Numbers, configuration: Configuration) -> list[str]:
+    """The departments that do the work and are clearly below ``usual``."""
+    others = above(configuration, numbers.as_of)
+    own = [numbers.get(indicator, d) for d in configuration.departments if d not in others]
+    low = _clearly_below(own, usual)
+    named = [f"{name_of(v.department, configuration)} ({of_100(v.value)} {what}, surely {_range(v)})" for v in low]
+    if len(low) > MOST:
+        named[MOST:] = [f"{len(low) - MOST} more"]
+    return named
 
 
 def _waits(numbers: Numbers, company: str) -> str:
@@ -71,7 +85,7 @@ def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     low, high = map(of_100, wilson(*whole))
     yield (
         f"Of 100 hand-overs between departments, {of_100(whole.value)} were taken up in time "
-        f"(surely {low} to {high}; {whole.n:,} hand-overs)."
+        f"(surely {low} to {high}; {whole.n:,} hand-overs).{_complete(numbers, others)}"
     )
     stalled = sorted(_clearly_below(pairs, whole.value), key=lambda v: share_of(v).hits - v.n)
     if not stalled:
@@ -88,6 +102,32 @@ def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     if len(stalled) > MOST:
         yield f"{ITEM}and {len(stalled) - MOST} more."
     yield "A step that stalls is for both sides to mend. It is nobody's fault."
+
+
+def _complete(numbers: Numbers, others: set[str]) -> str:
+    """How often nothing was missing."""
+    pairs = [v for v in numbers.pairs(COMPLETE) if not others.intersection((v.department, v.counterpart))]
+    whole = together(share_of(v) for v in pairs if v.value is not None)
+    return "" if whole.n < ENOUGH else f" Of 100 that were, {of_100(whole.value)} had come with all that was needed."
+
+
+def promises(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
+    """Of the whole company: by the date first named, and by the last that both sides agreed on; and who clearly keeps fewer."""
+    company = _top(numbers, configuration)
+    first, final = (numbers.get(indicator, company) for indicator in (PROMISE_FIRST, PROMISE_FINAL))
+    if first is None or first.value is None:
+        yield "Nobody has promised a date that has passed, so there is nothing to say."
+        return
+    if first.n < ENOUGH:
+        yield f"Only {first.n} promise{'s have' if first.n > 1 else ' has'} come due: too few to say."
+        return
+    text = f"Of 100 promises, {of_100(first.value)} were kept by the date first named ({_surely(first, 'promises')})"
+    if final is not None and final.value is not None and share_of(final).hits > share_of(first).hits:
+        text += f", and {of_100(final.value)} by the last that both had agreed on in time"
+    yield f"{text}."
+    usual = share_of(first).value
+    named = _named_below(PROMISE_FIRST, usual, "kept", numbers, configuration)
+    yield f"Clearly fewer than that: {_listed(named)}." if named else "No department clearly keeps fewer than that."
 
 
 def slower(changed: Sequence[Change], weeks: int, configuration: Configuration) -> Iterator[str]:

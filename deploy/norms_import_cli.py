@@ -98,7 +98,7 @@ def of_zendesk(
     the object, or its file holidays-ID.json.
 
     \b
-    crossdesk norms import zendesk policies.json schedules.json holidays-7.json --department it --group 360001
+    crossdesk norms import zendesk policies.json schedules.json --department it
     """
     found = answers(files, zendesk.known, zendesk.WANTED)
     _give(zendesk.imported(found, department, service, groups, schedule), out)
@@ -127,14 +127,14 @@ def of_jira(
 
     \b
     GET /rest/servicedesk/1/servicedesk/agent/PROJECT/sla/metrics
-    GET /rest/workinghours/1/api/calendar/ID     (for each calendar that goals use)
+    GET /rest/workinghours/1/api/calendar/ID        (of each that goals use)
     GET /rest/api/2/issuetype                    (if goals ask for issue types)
-    GET /rest/servicedeskapi/servicedesk/ID/requesttype   (if goals ask for request types)
+    GET /rest/servicedeskapi/servicedesk/ID/requesttype   (if goals use them)
 
     The first two are what the product's own pages ask; Atlassian documents them nowhere, and may change them.
 
     \b
-    crossdesk norms import jira metrics.json calendar.json --department it --out company/norms
+    crossdesk norms import jira metrics.json calendar.json --department it
     """
     found = answers(files, jira.known, jira.WANTED)
     _give(jira.imported(found, department, service, calendar, years), out)

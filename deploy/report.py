@@ -76,6 +76,7 @@ def print_report(
     say(console, f"{days} day{'s' if days > 1 else ''} to {day(numbers.as_of, zone)} ({zone})")
     _section(console, "Who answers in time", findings.answers(numbers, configuration))
     _section(console, "Where hand-overs stall", findings.handovers(numbers, configuration))
+    _section(console, "What is promised, and kept", findings.promises(numbers, configuration))
     followed = findings.worth_following(history, numbers.as_of, configuration)
     weeks = weeks_of(followed)
     title = "What got worse" + (f" in {weeks} weeks" if weeks >= FEWEST_WEEKS else "")

@@ -82,3 +82,18 @@ def foreign_moments(taken: Taken) -> Iterator[Moment]:
         relation = CHILD if entry.child else MERGED
         for event in entry.events:
             yield msgspec.structs.replace(_decode_moment(event), relation=relation, origin=entry.path[0])
+
+
+def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:
+    """The record by which ``origin`` tells ``target``. No entries: it has nothing to say there any more."""
+    source, _, subject = target.partition("/")
+    return e.encode(
+        e.Absorbed(
+            id=e.event_id(source, f"absorbed|{origin}|{target}|{version}"),
+            source=source,
+            subject=subject,
+            time=e.instant(max(now, 0)),
+            specversion="1.0",
+            data=e.AbsorbedData(origin=origin, version=version, entries=entries),
+        )
+    )

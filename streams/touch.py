@@ -37,7 +37,18 @@ from streams.fold import (
 )
 from streams.history import NIL, TAIL, History, head_of
 from streams.picture import Key, Picture, records
-from streams.row import Row, Stub, Taken, decode_row, decode_stub, encode, foreign_moments, payload_hash, same_meaning
+from streams.row import (
+    Row,
+    Stub,
+    Taken,
+    absorbed,
+    decode_row,
+    decode_stub,
+    encode,
+    foreign_moments,
+    payload_hash,
+    same_meaning,
+)
 from streams.timeline import Moment, moment
 
 if TYPE_CHECKING:
@@ -384,18 +395,3 @@ class Touch:
         )  # a copy: an encoder leaves up to half as much behind free
         if self.history.obsolete:
             self.cases.drop(self.history.obsolete)
-
-
-def absorbed(target: str, origin: str, version: int, entries: tuple[e.Entry, ...], now: int) -> bytes:
-    """The record by which ``origin`` tells ``target``. No entries: it has nothing to say there any more."""
-    source, _, subject = target.partition("/")
-    return e.encode(
-        e.Absorbed(
-            id=e.event_id(source, f"absorbed|{origin}|{target}|{version}"),
-            source=source,
-            subject=subject,
-            time=e.instant(max(now, 0)),
-            specversion="1.0",
-            data=e.AbsorbedData(origin=origin, version=version, entries=entries),
-        )
-    )

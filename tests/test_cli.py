@@ -137,6 +137,7 @@ def test_a_demo_says_what_a_manager_wants_to_know(demo: tuple[Path, Said]) -> No
     titles = [
         "Who answers in time",
         "Where hand-overs stall",
+        "What is promised, and kept",
         "What got worse",
         "Department by department",
         "How sure we are",

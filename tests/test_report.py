@@ -126,6 +126,50 @@ def test_of_many_steps_the_first_are_named_and_the_others_counted() -> None:
     assert [line for line in said if line.startswith("•")][5:] == ["• and 6 more."]
 
 
+def test_of_those_that_were_taken_up_it_says_how_many_were_complete() -> None:
+    said = handovers(
+        ratio("acceptance", 90, 100, "legal", "hr"),
+        ratio("first_time_complete", 45, 60, "legal", "hr"),
+        ratio("first_time_complete", 30, 30, "hr", "legal"),
+        ratio("first_time_complete", 0, 50, "commercial", "operations"),
+    )
+    assert said[0].endswith("100 hand-overs). Of 100 that were, 83 had come with all that was needed.")
+
+
+# -- what is promised
+
+
+def promises(*values: IndicatorValue) -> list[str]:
+    return list(findings.promises(Numbers(values, "28d"), CONFIGURATION))
+
+
+def test_promises_are_kept_by_the_date_first_named_or_by_the_last_that_was_agreed_on() -> None:
+    said = promises(
+        ratio("promise_first", 140, 200, "tidewell"),
+        ratio("promise_final", 156, 200, "tidewell"),
+        ratio("promise_first", 20, 60, "it"),
+        ratio("promise_first", 65, 80, "legal"),
+    )
+    assert said == [
+        "Of 100 promises, 70 were kept by the date first named (surely 63 to 76; 200 promises), "
+        "and 78 by the last that both had agreed on in time.",
+        "Clearly fewer than that: IT Service (33 kept, surely 23 to 46).",
+    ]
+
+
+def test_where_no_date_was_moved_in_time_there_is_one_number() -> None:
+    said = promises(ratio("promise_first", 7, 10, "tidewell"), ratio("promise_final", 7, 10, "tidewell"))
+    assert said[0].endswith("10 promises).")
+    assert said[1] == "No department clearly keeps fewer than that."
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_of_no_promises_and_of_few_no_share_is_said(n: int) -> None:
+    said = promises(ratio("promise_first", n, n, "tidewell"))
+    assert len(said) == 1
+    assert "nothing to say" in said[0] if n == 0 else said[0].endswith("come due: too few to say.")
+
+
 # -- what got worse
 
 
