@@ -69,7 +69,7 @@ PERIOD_FACTS = f"""
             measure, department, counterpart, level, case_id, outcome, false AS runs, business_us AS duration,
             period.1 AS span, intDiv(counted - 1, period.2) * period.2 + period.2 AS ends, true AS inside,
             -- what was missed and went on is among the remembered, with its duration
-            NOT (outcome = 'missed' AND (isNull(stop) OR stop > fromUnixTimestamp64Micro(ends))) AS timed
+            NOT (outcome IN ('missed', 'excused') AND (isNull(stop) OR stop > fromUnixTimestamp64Micro(ends))) AS timed
         FROM (SELECT *, assumeNotNull(toUnixTimestamp64Micro(counts_at)) AS counted FROM {OWN}.facts
             WHERE measure IN {{measures:Array(String)}} AND {DETERMINED} AND isNotNull(counts_at)
                 AND counts_at > fromUnixTimestamp64Micro({{since:Int64}})

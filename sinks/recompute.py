@@ -55,8 +55,8 @@ CALENDAR = "if({0} IN (SELECT calendar FROM crossdesk_public.calendar_time), {0}
 DEPTHS = """
     depths AS (SELECT department, toUnixTimestamp64Micro(since) AS since, depth FROM crossdesk_public.department_depths)"""
 
-RUNS = "(outcome IN ('running', 'paused') OR (outcome = 'missed' AND isNull(stop)))"
-DETERMINED = "outcome IN ('met', 'missed', 'done')"
+RUNS = "(outcome IN ('running', 'paused') OR (outcome IN ('missed', 'excused') AND isNull(stop)))"
+DETERMINED = "outcome IN ('met', 'missed', 'excused', 'done')"
 
 # Of each calendar, its business time by `as_of`. Beside HOURS.
 WORKED_BY = """

@@ -3,8 +3,9 @@
 Where a fact belongs:
 
     fact                              in a window by counts_at    in every window
-    met, missed, done, with a stop    yes                         -
-    missed, without a stop            yes, as missed              yes: its duration is censored at as_of
+    met, missed, excused, done,
+      with a stop                     yes                         -
+    missed, excused, without a stop   yes                         yes: its duration is censored at as_of
     met, without a stop               yes: what held              -
     running, paused                   -                           yes: censored at as_of
     cancelled, retracted              -                           -

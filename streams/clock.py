@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from streams.fact import CANCELLED, DONE, MET, MISSED, PAUSED, RETRACTED, RUNNING, UNOWNED, Outcome
+from streams.fact import CANCELLED, DONE, EXCUSED, MET, MISSED, PAUSED, RETRACTED, RUNNING, UNOWNED, Outcome
 from streams.hours import due_after
 from streams.norm_entry import OnChange
 from streams.picture import Key, Picture, Shared
@@ -273,7 +273,11 @@ class Context:
         waits for an owner is another fact.
         """
         outcome, counts_at = clock.outcome(self.now)
-        stop, due = clock.stop, clock.due
+        stop, due, flags = clock.stop, clock.due, clock.flags
+        if outcome is MISSED and clock.keeper and due is not None and (excused := self.config.excused) is not None:
+            why = excused(clock.keeper, clock.judged_from, due)
+            if why:
+                outcome, flags = EXCUSED, why
         clock.judged = outcome is not RUNNING and outcome is not PAUSED
         if due is not None and not clock.judged and due < self.wake:
             self.wake = due
@@ -295,7 +299,7 @@ class Context:
             since - start,
             clock.worked,
             clock.norm,
-            clock.flags,
+            flags,
         )
         path = self.config.path
         self.put(shared, levels, path(department, start), path(clock.counterpart, start))

@@ -22,11 +22,11 @@ HORIZON_US = max(WINDOWS.values())
 class Aggregation(Enum):
     """How the facts of a window become one value. The interval is always 95 %.
 
-    ``attainment``: met / (met + missed), Wilson interval. ``p50``, ``p90``: Kaplan-Meier over business time, what still runs
-    is censored at ``as_of``, Greenwood interval. ``count``: facts in the window. ``cases``: distinct cases with a fact in the
-    window. ``running``: facts that run at ``as_of`` (no window). ``total``: sum of business time. ``share``: facts with
-    ``outcome`` / all determined facts of the measure, Wilson interval. ``share_of_time``: the same of their business time, of those
-    that have ended, without an interval.
+    ``attainment``: met / (met + missed), Wilson interval: what is excused is in neither. ``p50``, ``p90``: Kaplan-Meier over
+    business time, what still runs is censored at ``as_of``, Greenwood interval. ``count``: facts in the window. ``cases``:
+    distinct cases with a fact in the window. ``running``: facts that run at ``as_of`` (no window). ``total``: sum of business
+    time. ``share``: facts with ``outcome`` / all determined facts of the measure, Wilson interval. ``share_of_time``: the same
+    of their business time, of those that have ended, without an interval.
     """
 
     attainment = "attainment"
@@ -60,8 +60,15 @@ def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -
     kept = Indicator(
         f"{measure}_attainment_ratio", measure, Aggregation.attainment, f"How often is {what} in time?", pairs
     )
+    excused = Indicator(
+        f"{measure}_excused_ratio",
+        measure,
+        Aggregation.share,
+        f"How often is it excused that {what} is late?",
+        outcome="excused",
+    )
     return (
-        *((kept,) if norm else ()),
+        *((kept, excused) if norm else ()),
         Indicator(f"{measure}_p50_seconds", measure, Aggregation.p50, f"How long is {what}, typically?", pairs),
         Indicator(f"{measure}_p90_seconds", measure, Aggregation.p90, f"How long is {what} for one in ten?", pairs),
         Indicator(f"{measure}_facts", measure, Aggregation.count, f"How many of {what} were determined?", pairs),

@@ -14,7 +14,7 @@ from streams.hours import Schedule
 from streams.lint_hours import Say, never_open, odd_hours, odd_week
 from streams.lint_rules import odd_rules, promises, working_lines
 from streams.norm_entry import BY_CLASS, BY_GIVER, NormEntry, NormsFile, Rule
-from streams.norms import default_schedule, opening, valid_from
+from streams.norms import default_schedule, excuse, opening, valid_from
 from streams.opening import ALWAYS_OPEN, closure
 from streams.problems import Place, Problem, Severity, did_you_mean, one_of
 from streams.target import RoundTheClock, parse_target
@@ -108,6 +108,7 @@ def _norms(company: Company, files: Mapping[str, NormsFile]) -> Iterator[Problem
     first: dict[tuple[str, int], str] = {}
     lines = working_lines(company)
     for file, content in files.items():
+        yield from _exceptions(partial(_say, file), company, content)
         for i, entry in enumerate(content.norms):
             say = partial(_say, file)
             yield from _norm(say, company, entry, lines, i)
@@ -173,6 +174,17 @@ def _alike(say: Say, rules: Sequence[Rule], *at: str | int) -> Iterator[Problem]
                 text = f"a case may be for this rule and for number {i + 1}, and neither names more of it"
                 yield say(text, "give each its own services and priorities", *at, j)
                 break
+
+
+def _exceptions(say: Say, company: Company, content: NormsFile) -> Iterator[Problem]:
+    for i, entry in enumerate(content.exceptions):
+        since, until, *_ = excuse(company, entry)
+        if until <= since:
+            yield say(
+                f"'{entry.name}' ends before it begins", "write since and until in order", "exceptions", i, "until"
+            )
+        for j, department in enumerate(entry.departments):
+            yield from _unknown(say, company, department, "exceptions", i, "departments", j)
 
 
 def _silent(say: Say, company: Company, files: Iterable[NormsFile]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streams.company import ANYBODY, DepartmentId
 from streams.dated import Since, ZoneName
@@ -163,7 +163,25 @@ class NormEntry(Part):
                 yield kind, giver, Rule(target=promise.target, attainment=promise.attainment)
 
 
+class ExceptionEntry(Part):
+    """What nobody has to answer for, such as a power cut: who missed a promise that was to be kept while it lasted is excused, if
+    of these ``departments`` or below them (none: of any).
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    since: Since
+    until: Since
+    departments: Listed[DepartmentId] = ()
+
+
 class NormsFile(Part):
     """``norms.yaml``, or one file in ``norms/``."""
 
-    norms: Listed[NormEntry]
+    norms: Listed[NormEntry] = ()
+    exceptions: Listed[ExceptionEntry] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> NormsFile:
+        if not self.model_fields_set:
+            raise refuse("it holds neither norms nor exceptions", "write what belongs there, or delete the file")
+        return self

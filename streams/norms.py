@@ -10,7 +10,7 @@ from typing import NamedTuple
 from streams.company import ANYBODY, Company
 from streams.dated import FOR_EVER, Dated, instant
 from streams.hours import Calendar, Schedule
-from streams.norm_entry import BY_GIVER, NormEntry, NormsFile, OnChange, Rule
+from streams.norm_entry import BY_GIVER, ExceptionEntry, NormEntry, NormsFile, OnChange, Rule
 from streams.opening import schedule
 from streams.target import Target, parse_target
 
@@ -76,11 +76,21 @@ UNEXPLAINED = Fraction(1)
 """So many business days a pause may last without a reason."""
 
 
+class Excuse(NamedTuple):
+    """An exception in the norms, in UTC µs; no ``departments``: all."""
+
+    since: int
+    until: int
+    name: str
+    departments: frozenset[str]
+
+
 class Norms:
     """All norms files, compiled: look-ups by instant (UTC µs), and one calendar for each department."""
 
     def __init__(self, company: Company, files: Iterable[NormsFile]) -> None:
-        self._company = company
+        self._company, files = company, tuple(files)
+        self.excuses = sorted(excuse(company, entry) for file in files for entry in file.exceptions)
         entries: dict[str, list[tuple[int, Version | None]]] = {}
         for entry in (entry for file in files for entry in file.norms):
             entries.setdefault(entry.department, []).append(
@@ -119,6 +129,14 @@ class Norms:
                 return found.all
         return None
 
+    def excused(self, department: str, since: int, until: int) -> str:
+        """What excuses a promise of that time from being kept; empty: nothing."""
+        for one in self.excuses:
+            whose = not one.departments or one.departments.intersection(self._company.line(department, since))
+            if one.since < until and since < one.until and whose:
+                return one.name
+        return ""
+
     def lapse(self, department: str, since: int) -> int:
         """When a pause ends for which nobody gave a reason (METRICS 2.10)."""
         return self.calendar(department).due_days(since, UNEXPLAINED)
@@ -144,6 +162,11 @@ def zone_of(company: Company, entry: NormEntry) -> str:
 
 def valid_from(company: Company, entry: NormEntry) -> int:
     return instant(entry.valid_from, zone_of(company, entry))
+
+
+def excuse(company: Company, entry: ExceptionEntry) -> Excuse:
+    since, until = (instant(at, company.file.zone) for at in (entry.since, entry.until))
+    return Excuse(since, until, entry.name, frozenset(entry.departments))
 
 
 def opening(company: Company, entry: NormEntry) -> Schedule:

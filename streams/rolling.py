@@ -9,9 +9,9 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.fact import DONE, MET, MISSED, Facts
+from streams.fact import Facts
 from streams.indicators import INDICATORS, Aggregation
-from streams.window import GOES_ON, Determined, Window
+from streams.window import DETERMINED, GOES_ON, Determined, Window
 
 if TYPE_CHECKING:
     from streams.hours import Calendar
@@ -151,7 +151,7 @@ class Rolling:
     def _entry(self, facts: Facts) -> Entry:
         outcome, counts_at, runs = facts.outcome, facts.counts_at, facts.runs
         determined = running = None
-        if counts_at is not None and (outcome is MET or outcome is MISSED or outcome is DONE):
+        if counts_at is not None and outcome in DETERMINED:
             case = facts.case_id if facts.measure in BY_CASE else ""
             determined = Determined(counts_at, GOES_ON if runs else facts.business_us, outcome, case)
         if runs:

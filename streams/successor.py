@@ -15,7 +15,7 @@ from streams.configuration import Configuration, Files
 from streams.dated import FOR_EVER, Dated, shown
 from streams.fact import UNMAPPED
 from streams.lint import COMPANY
-from streams.norms import Version, default_schedule, valid_from
+from streams.norms import Version, default_schedule, excuse, valid_from
 from streams.people import within
 from streams.problems import Place, Problem, Severity
 
@@ -35,6 +35,7 @@ def check_successor(old: Configuration, new: Configuration, least_watermark: int
     return [
         *_norms(old, new, least_watermark),
         *_organisation(old, new, least_watermark - LIMIT_DAYS * DAY_US),
+        *_exceptions(old, new, least_watermark - LIMIT_DAYS * DAY_US),
         *_hours(old, new),
     ]
 
@@ -86,6 +87,23 @@ def _entry_of_norm(new: Configuration, department: str, changed: int) -> tuple[s
         return next(iter(new.files.norms), COMPANY), ()
     _, file, i = min(entries)
     return file, ("norms", i)
+
+
+def _exceptions(old: Configuration, new: Configuration, limit: int) -> Iterator[Problem]:
+    """They are named afterwards, but not for ever."""
+    zone = new.files.company.zone
+    for one in sorted(set(old.norms.excuses) ^ set(new.norms.excuses)):
+        if one.since < limit:
+            written = (
+                (file, ("exceptions", i))
+                for file, content in new.files.norms.items()
+                for i, entry in enumerate(content.exceptions)
+                if excuse(new.company, entry) == one
+            )
+            file, at = next(written, (next(iter(new.files.norms), COMPANY), ()))
+            text = f"the exception '{one.name}' changes what was judged from {shown(one.since, zone)} on"
+            mend = f"put back what was there; exceptions reach back {LIMIT_DAYS} days, to {shown(limit, zone)}"
+            yield Problem(file, 0, text, mend, at=at)
 
 
 def _organisation(old: Configuration, new: Configuration, limit: int) -> Iterator[Problem]:

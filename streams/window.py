@@ -6,9 +6,10 @@ from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple
 
 from streams.clock import NEVER
-from streams.fact import DONE, MET, MISSED, Outcome
+from streams.fact import DONE, EXCUSED, MET, MISSED, Outcome
 
 GOES_ON = NEVER
+DETERMINED = (MET, MISSED, EXCUSED, DONE)
 FEW = 8
 """When more than one of so many change, they are counted anew."""
 
@@ -34,8 +35,8 @@ class Window:
     def _empty(self) -> None:
         self.n = self.total_us = 0
         self.ended: list[int] = []
-        self._outcomes: dict[str, int] = {MET: 0, MISSED: 0, DONE: 0}
-        self._times: dict[str, int] = {MET: 0, MISSED: 0, DONE: 0}
+        self._outcomes: dict[str, int] = dict.fromkeys(DETERMINED, 0)
+        self._times: dict[str, int] = dict.fromkeys(DETERMINED, 0)
         self._cases: dict[str, int] = {}
 
     @property

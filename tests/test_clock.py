@@ -10,6 +10,7 @@ from streams.clock import Clock, Context
 from streams.configuration import Configuration
 from streams.fact import Outcome
 from streams.norm_entry import NormsFile
+from streams.picture import facts
 from streams.timeline import Case, microseconds
 
 HOUR = 3_600_000_000
@@ -93,6 +94,27 @@ def test_time_on_two_calendars_is_the_sum_of_its_parts() -> None:
     ctx.change_calendar(clock, "legal", NINE + 7 * HOUR)
     ctx.end(clock, NINE + 26 * HOUR)
     assert clock.worked == 7 * HOUR + 3 * HOUR
+
+
+# -- what nobody has to answer for
+
+
+@pytest.mark.parametrize(("stop", "outcome"), [(3, Outcome.met), (6, Outcome.excused), (None, Outcome.excused)])
+def test_what_is_missed_for_a_named_reason_is_excused_and_what_is_kept_is_kept(
+    stop: int | None, outcome: Outcome
+) -> None:
+    files = configuration().files
+    cut = {"name": "power cut", "since": "2026-03-02T10:00+00:00", "until": "2026-03-02T11:00+00:00"}
+    excused = {"excused.yaml": NormsFile.model_validate({"exceptions": [cut]})}
+    ctx = Context(Configuration(files.model_copy(update={"norms": {**files.norms, **excused}})), "desk/C1", FOREVER, 0)
+    clock = started(ctx)
+    if stop is not None:
+        ctx.end(clock, NINE + stop * HOUR)
+    ctx.draw("first_response", clock)
+    (fact,) = facts(ctx.pictures)
+    assert (fact.outcome, fact.runs) == (outcome, stop is None)
+    assert fact.flags == ("power cut" if outcome is Outcome.excused else "")
+    assert fact.counts_at == (NINE + 3 * HOUR if outcome is Outcome.met else NINE + 4 * HOUR)
 
 
 # -- another service or priority while the clock runs

@@ -9,6 +9,7 @@ import pytest
 
 from streams.configuration import Configuration, Files, encode, trial_configuration
 from streams.fact import UNMAPPED, UNOWNED
+from streams.norm_entry import NormsFile, OnChange
 from streams.problems import Problem, Severity
 from streams.successor import check_successor
 from streams.target import HOUR
@@ -57,6 +58,27 @@ def test_a_record_says_all_that_the_files_said() -> None:
     norm = read.norm("acceptance", "it", "cloud", NOW)
     assert norm is not None
     assert norm.name == "it/acceptance/cloud@2026-01-01"
+
+
+def test_rules_aims_and_exceptions_survive_the_record() -> None:
+    rules = ["4bh", {"priority": ["high", "urgent"], "target": "by next business day 12:00", "attainment": "92.5%"}]
+    norm = {"department": "it", "first_response": rules, "attainment": "90%", "on_change": "prorate", "finish": "2bd"}
+    file = {"norms": [norm], "exceptions": [{"name": "strike", "since": "2026-06-01", "until": "2026-06-02"}]}
+    files = configuration().files.model_copy(update={"norms": {"norms.yaml": NormsFile.model_validate(file)}})
+    assert Configuration.decode(encode(files)).files == files
+    norm_of_high = Configuration(files).norm("first_response", "it", "", NOW, "", "HIGH")
+    assert norm_of_high is not None
+    assert (norm_of_high.attainment, norm_of_high.on_change) == (0.925, OnChange.prorate)
+
+
+@pytest.mark.parametrize(("since", "allowed"), [("2026-05-20", True), ("2026-05-01", False)])
+def test_an_exception_reaches_35_days_back(since: str, allowed: bool) -> None:
+    file = {"norms": [PROMISE], "exceptions": [{"name": "strike", "since": since, "until": "2026-06-01"}]}
+    files = configuration().files.model_copy(update={"norms": {"norms.yaml": NormsFile.model_validate(file)}})
+    found = refused(configuration(PROMISE), Configuration(files))
+    assert (found == []) is allowed
+    assert allowed or "exceptions reach back 35 days, to 2026-05-11" in found[0]
+    assert (refused(Configuration(files), configuration(PROMISE)) == []) is allowed, "nor can it be taken back"
 
 
 def test_groups_each_survives_the_record() -> None:

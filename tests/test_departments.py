@@ -666,14 +666,20 @@ def answered(
     inside = [
         f
         for f in facts
-        if f.outcome in ("met", "missed", "done") and f.counts_at is not None and since < f.counts_at <= as_of
+        if f.outcome in ("met", "missed", "excused", "done")
+        and f.counts_at is not None
+        and since < f.counts_at <= as_of
     ]
-    waiting = [f for f in facts if f.outcome in ("running", "paused") or (f.outcome == "missed" and f.stop is None)]
+    waiting = [
+        f
+        for f in facts
+        if f.outcome in ("running", "paused") or (f.outcome in ("missed", "excused") and f.stop is None)
+    ]
     ended = [f.business_us for f in inside if f not in waiting]
     so_far = [
         f.business_us + (config.calendar(f.calendar).worked(f.since, as_of) if f.calendar else 0) for f in waiting
     ]
-    counts = {o: sum(f.outcome == o for f in inside) for o in ("met", "missed", "done")}
+    counts = {o: sum(f.outcome == o for f in inside) for o in ("met", "missed", "excused", "done")}
     match how:
         case Aggregation.attainment:
             n = counts["met"] + counts["missed"]

@@ -101,6 +101,35 @@ def test_one_value_for_acceptance_is_for_anybody_and_says_so_in_its_name() -> No
     assert norms({"department": "it", "acceptance": {"finance": "2bh"}}).norm("acceptance", "it", "tokyo", 0) is None
 
 
+def excusing(**exception: Any) -> Norms:
+    file = {"norms": [{"department": "finance"}], "exceptions": [{"name": "power cut", **exception}]}
+    return Norms(COMPANY, [NormsFile.model_validate(file)])
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "excused"),
+    [
+        ("2026-06-01T08:00", "2026-06-01T10:00", ""),
+        ("2026-06-01T08:00", "2026-06-01T10:01", "power cut"),
+        ("2026-06-01T11:59", "2026-06-01T18:00", "power cut"),
+        ("2026-06-01T12:00", "2026-06-01T18:00", ""),
+        ("2026-06-01T08:00", "2026-06-01T18:00", "power cut"),
+    ],
+)
+def test_what_was_to_be_kept_while_an_exception_lasted_is_excused(since: str, until: str, excused: str) -> None:
+    book = excusing(since="2026-06-01T12:00+02:00", until="2026-06-01T14:00+02:00")
+    assert book.excused("it", at(since), at(until)) == excused
+
+
+def test_an_exception_may_be_of_some_departments_and_all_below_them() -> None:
+    book = excusing(since="2026-06-01", until="2026-06-02", departments=["finance"])
+    noon, later = at("2026-06-01T10:00"), at("2026-06-01T11:00")
+    assert [d for d in ("it", "operations", "finance", "payroll") if book.excused(d, noon, later)] == [
+        "finance",
+        "payroll",
+    ]
+
+
 def test_a_calendar_is_the_hours_of_the_versions_one_after_the_other() -> None:
     book = norms(
         {"department": "it", "valid_from": "2026-06-01", "hours": {"mon-sun": "08:00-12:00"}},

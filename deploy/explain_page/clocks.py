@@ -20,6 +20,7 @@ PROMISED = "What was promised"
 SIGNS = {
     Outcome.met: "✓",
     Outcome.missed: "✗",
+    Outcome.excused: "○",
     Outcome.running: "▸",
     Outcome.paused: "‖",
     Outcome.done: "•",

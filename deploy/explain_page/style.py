@@ -20,6 +20,7 @@ LIGHT = {
     "paused": "#7a5200",
     "done": "#4c5663",
     "cancelled": "#5f5470",
+    "excused": "#5f5470",
 }
 DARK = {
     "paper": "#14181e",
@@ -39,8 +40,9 @@ DARK = {
     "paused": "#f0c674",
     "done": "#b6c0cb",
     "cancelled": "#c9b8dd",
+    "excused": "#c9b8dd",
 }
-OUTCOMES = ("met", "missed", "running", "paused", "done", "cancelled")
+OUTCOMES = ("met", "missed", "excused", "running", "paused", "done", "cancelled")
 
 
 def _named(colours: dict[str, str]) -> str:

@@ -73,6 +73,8 @@ def outcome(fact: Fact) -> str:
         return f"{fact.outcome}: {HELD[fact.measure][fact.outcome is Outcome.missed]}"
     if fact.measure.startswith("waiting_"):
         return {Outcome.running: "goes on", Outcome.paused: "not now"}.get(fact.outcome, str(fact.outcome))
+    if fact.outcome is Outcome.excused:
+        return f"excused: {fact.flags}"
     if fact.outcome is Outcome.missed and fact.stop is None:
         return "missed, and still open"
     said = {
