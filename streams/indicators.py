@@ -142,6 +142,13 @@ INDICATORS: tuple[Indicator, ...] = (
     ),
     Indicator("self_service_facts", "self_service", Aggregation.count, "How many cases did a bot solve?"),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
+    Indicator(
+        "round_trip_facts",
+        "round_trip",
+        Aggregation.count,
+        "How often does a case come back by way of others?",
+        pairs=True,
+    ),
     Indicator("ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
     *(
         Indicator(f"waiting_{who}_seconds", f"waiting_{who}", Aggregation.total, f"How long did cases wait: {who}?")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "acceptance": "Taking it up",
+    "bot_touch": "A bot wrote",
     "exceeded": "Clearly earlier than promised",
     "excluded": "Left out of all numbers",
     "first_resolution": "First solution",
@@ -25,6 +26,8 @@ MEASURES = {
     "promise_first": "Promise, first date named",
     "reopening": "Does the solution hold",
     "resolution": "Work of an episode",
+    "round_trip": "Came back by way of others",
+    "self_service": "Solved by a bot, and it held",
     "waiting_closed": "Closed in between",
     "waiting_other_department": "Waited for another department",
     "waiting_provider": "Waited for the provider",
@@ -46,9 +49,10 @@ HELD = {
     "first_time_complete": ("it did not come back", "it came back for what was missing"),
     "pause": ("an answer was due", "the requester had written, or nobody said why"),
     "reopening": ("it held", "it was reopened"),
+    "self_service": ("nobody was needed", "it was reopened"),
 }
 """What follow-ups say when they are met, and when they are not."""
-HANDED = ("acceptance", "first_time_complete", "ownership", "ping_pong")
+HANDED = ("acceptance", "first_time_complete", "ownership", "ping_pong", "round_trip")
 """Their counterpart is who handed it over, else who asked."""
 
 

@@ -64,6 +64,7 @@ class _Case(Kept):
             yield from self.ownership(level)
             yield from self.acceptance(level)
             yield from self.ping_pong(level)
+            yield from self.round_trips(level)
         yield from (Value(*share, counterpart=self.asker) for share in waiting(self, self.asked))
 
     # The measures
@@ -311,8 +312,20 @@ class _Case(Kept):
         holder = self.holder((at[0], at[1] - 1))
         return self.places.path(self.actor(at, who))[level] == self.places.path(holder)[level]
 
-    def ping_pong(self, level: int) -> Iterator[Value]:
-        """From one department to another and straight back: as long as the other had it."""
+    def round_trips(self, level: int) -> Iterator[Value]:
+        """Back to a department by way of two others or more: as long as those had it."""
+        stints = self.stints(level)
+        for j, (back, again, _) in enumerate(stints):
+            i = next((i for i in reversed(range(j)) if stints[i][2] == again), j)
+            if j - i > 2:
+                since = stints[i + 1][0]
+                holder = self.owner(back)
+                giver = self.holder((back[0], back[1] - 1))
+                time, lasted = self.owned(since[0], back[0]), back[0] - since[0]
+                yield Value("round_trip", level, holder, since[0], back[0], "done", lasted, time, None, giver)
+
+    def stints(self, level: int) -> list[tuple[Place, str, str]]:
+        """Who had it in turn: since when, and who that was in the beginning and, where the organisation changed, in the end."""
         path = self.places.path
         stints: list[tuple[Place, str, str]] = []
         for t in self.all:
@@ -323,6 +336,11 @@ class _Case(Kept):
                 stints[-1] = (stints[-1][0], stints[-1][1], label)
             else:
                 stints.append((t.since, label, label))
+        return stints
+
+    def ping_pong(self, level: int) -> Iterator[Value]:
+        """From one department to another and straight back: as long as the other had it."""
+        stints = self.stints(level)
         for (_, _, a), (since, _, b), (back, again, _) in zip(stints, stints[1:], stints[2:], strict=False):
             if again == a != b:
                 holder = self.holder((back[0], back[1] - 1))
