@@ -58,7 +58,7 @@ class _Bill:
         if fact.norm:
             due = f"due {instant(fact.due, self.zone)}" if fact.due is not None else "not due while it is paused"
             yield visible(f"  promised {item.target}, {due}  (norm {fact.norm})")
-        elif fact.due is not None:
+        elif fact.due is not None and fact.measure != "pause":  # of which it only tells what it was
             yield f"  until {instant(fact.due, self.zone)}"
         if fact.flags:
             yield visible(f"  note: {fact.flags}")

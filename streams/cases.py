@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OfACase = e.CaseEvent | e.InternalEvent
 _OF_A_CASE = frozenset(get_args(OfACase))
 REFOLD = 16
+ROOM = 1_000
 REJECTED_BYTES = 64 * 1024
 META = "\U0010ffff"
 
@@ -204,7 +205,10 @@ class Cases:
             return
         if wake < FAR:
             self.awaited[case_id] = wake
-            heapq.heappush(self._wakes(case_id), (wake, case_id))
+            heap = self._wakes(case_id)
+            heapq.heappush(heap, (wake, case_id))
+            if len(heap) > 2 * len(self.awaited) + ROOM:
+                heap[:] = sorted({(at, case) for at, case in heap if self.awaited.get(case) == at})
         else:
             del self.awaited[case_id]
 

@@ -16,7 +16,7 @@ from streams.fact import CANCELLED, DONE, EXCUSED, MET, MISSED, PAUSED, RETRACTE
 from streams.hours import due_after
 from streams.norm_entry import OnChange
 from streams.picture import Key, Picture, Shared
-from streams.target import Amount, By, Days, RoundTheClock, parse_amount
+from streams.target import Amount, By, Days, RoundTheClock, Target, parse_target
 from streams.timeline import Case
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class Clock(Struct, array_like=True, gc=False):
 
 
 @lru_cache(maxsize=4096)
-def _target(text: str) -> Amount:
-    return parse_amount(text)
+def _target(text: str) -> Target:
+    return parse_target(text)
 
 
 def _of(target: Amount, spent: Spent) -> int | Fraction:
@@ -98,8 +98,13 @@ def _of(target: Amount, spent: Spent) -> int | Fraction:
     return around if isinstance(target, RoundTheClock) else open
 
 
-def _amount(target: Amount) -> Fraction:
+def _size(target: Amount) -> Fraction:
     return target.days if isinstance(target, Days) else Fraction(target.us)
+
+
+def _told(measure: str, clock: Clock) -> bool:
+    """Of those that nobody owns."""
+    return measure == "orphan" or (clock.due is not None and not clock.keeper)
 
 
 NO_CASE = Case()
@@ -152,48 +157,56 @@ class Context:
         return clock
 
     def judge_by(self, clock: Clock, kind: str, at: int) -> None:
-        """Put the norm that is in force at ``at`` on the clock; it counts from ``at``."""
+        """Put the norm that is in force at ``at`` on the clock, if there is one; it counts from ``at``, and so does one that the
+        case gets later (:meth:`judge_anew`).
+        """
         rule = self._norm(kind, clock, clock.department, at)
+        clock.keeper, clock.judged_from, clock.spent, clock.spent_by = clock.department, at, NOTHING_SPENT, at
         if rule is not None:
-            clock.keeper, clock.judged_from, clock.spent_by = clock.department, at, at
-            self._promise(clock, rule)
-            calendar, target = self.config.calendar(clock.keeper), rule.target
-            clock.due = target.due(calendar, at) if isinstance(target, By) else due_after(calendar, at, target, 0)
+            clock.norm, clock.target = rule.name, rule.written
+            if clock.calendar:
+                calendar, target = self.config.calendar(clock.keeper), rule.target
+                clock.due = target.due(calendar, at) if isinstance(target, By) else due_after(calendar, at, target, 0)
 
     def judge_anew(self, clock: Clock, kind: str, at: int) -> None:
         """The case is of another service or priority from ``at`` on. What is overdue stays so, and what was in force when the norm
         began to count stays in force (METRICS 2.7).
         """
-        if clock.cancelled or clock.stop is not None or (clock.due is not None and clock.due <= at):
+        if not clock.keeper or clock.cancelled or clock.stop is not None or (clock.due is not None and clock.due <= at):
             return
-        since, keeper = (clock.judged_from, clock.keeper) if clock.keeper else (clock.start, clock.department)
-        rule = self._norm(kind, clock, keeper, since)
-        if rule is None or rule.name == clock.norm:
+        rule = self._norm(kind, clock, clock.keeper, clock.judged_from)
+        if rule is None or rule.name == clock.norm or (clock.target and rule.on_change is OnChange.keep):
             return
-        if clock.keeper and rule.on_change is OnChange.keep:
-            return
-        if not clock.keeper:
-            clock.keeper, clock.judged_from, clock.spent_by = keeper, since, since
-        old, self.freed = clock.target, True
-        self._promise(clock, rule)
-        if old and rule.on_change is OnChange.prorate:
-            self._prorate(clock, _target(old), at if clock.calendar else clock.since)
+        old = self._amount(clock) if clock.target else None
+        clock.norm, clock.target, self.freed = rule.name, rule.written, True
+        if old is not None and rule.on_change is OnChange.prorate:
+            self._prorate(clock, old, at if clock.calendar else clock.since)
         if clock.calendar:
             clock.due = self._due(clock, at)
+
+    def release(self, clock: Clock) -> None:
+        """Nobody is held to its norm any more."""
+        clock.norm = clock.target = clock.keeper = ""
+        clock.due, self.freed = None, True
 
     def _norm(self, kind: str, clock: Clock, keeper: str, at: int) -> Norm | None:
         case = self.case
         return self.config.norm(kind, keeper, clock.counterpart, at, case.service, case.priority)
 
-    def _promise(self, clock: Clock, rule: Norm) -> None:
-        clock.norm, clock.target = rule.name, rule.written
-        if isinstance(rule.target, By):
-            clock.target = str(rule.target.hours(self.config.calendar(clock.keeper), clock.judged_from))
+    def _amount(self, clock: Clock) -> Amount:
+        """Its target, as time that is used up."""
+        target = _target(clock.target)
+        return target.hours(self.config.calendar(clock.keeper), clock.judged_from) if isinstance(target, By) else target
 
     def _due(self, clock: Clock, at: int) -> int:
         """When it is due, if it runs from ``at`` on."""
-        target = _target(clock.target)
-        return due_after(self.config.calendar(clock.keeper), at, target, _of(target, self._spent(clock, at)))
+        calendar, target, spent = self.config.calendar(clock.keeper), _target(clock.target), self._spent(clock, at)
+        amount = self._amount(clock)
+        due = due_after(calendar, at, amount, _of(amount, spent))
+        if isinstance(target, By):  # an hour of a day stays that, unless open time was paused
+            by = target.due(calendar, clock.judged_from)
+            return by if _of(amount, spent) == calendar.worked(clock.judged_from, at) else max(by, due)
+        return due
 
     def _spent(self, clock: Clock, at: int) -> Spent:
         """By ``at``, while it runs until then."""
@@ -206,9 +219,9 @@ class Context:
 
     def _prorate(self, clock: Clock, old: Amount, at: int) -> None:
         """As much of the new target is used at ``at`` as of the old one was."""
-        share = Fraction(_of(old, self._spent(clock, at) if clock.calendar else clock.spent)) / _amount(old)
-        new = _target(clock.target)
-        used = share * _amount(new)
+        share = Fraction(_of(old, self._spent(clock, at) if clock.calendar else clock.spent)) / _size(old)
+        new = self._amount(clock)
+        used = share * _size(new)
         clock.spent_by = at
         clock.spent = (
             (0, 0, used.numerator, used.denominator) if isinstance(new, Days) else (int(used), int(used), 0, 1)
@@ -220,14 +233,14 @@ class Context:
         """
         if not clock.target:
             return None
-        target = _target(clock.target)
-        used = _of(target, self._spent(clock, at) if clock.calendar else clock.spent)
-        return max(1 - Fraction(used) / _amount(target), Fraction(-1))
+        amount = self._amount(clock)
+        used = _of(amount, self._spent(clock, at) if clock.calendar else clock.spent)
+        return max(1 - Fraction(used) / _size(amount), Fraction(-1))
 
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:
             self.change_calendar(clock, "", at)
-            if clock.target:
+            if clock.keeper:
                 clock.spent = self._spent(clock, at)
             if clock.due is not None and at < clock.due:  # what is overdue stays so
                 clock.due, self.freed = None, True
@@ -235,10 +248,14 @@ class Context:
     def resume(self, clock: Clock, at: int, department: str) -> None:
         if not clock.calendar:
             clock.since, clock.calendar = at, department
-            if clock.target:
-                clock.spent_by = at
-                if clock.due is None:
-                    clock.due = self._due(clock, at)
+            self._go_on(clock, at)
+
+    def _go_on(self, clock: Clock, at: int) -> None:
+        """The norm counts again."""
+        if clock.keeper:
+            clock.spent_by = at
+            if clock.target and clock.due is None:
+                clock.due = self._due(clock, at)
 
     def change_calendar(self, clock: Clock, department: str, at: int) -> None:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""
@@ -249,6 +266,8 @@ class Context:
 
     def end(self, clock: Clock, at: int, flags: str = "") -> None:
         """The clock got what it waited for (or ended; see :meth:`cancel`)."""
+        if not clock.calendar and not clock.cancelled:  # paused, and in time if it would have been
+            self._go_on(clock, at)
         self.change_calendar(clock, "", at)
         clock.stop, clock.flags = at, flags or clock.flags
         if clock.due is not None:
@@ -269,8 +288,8 @@ class Context:
 
     # -- facts
     def draw(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
-        """The clock's fact, at some levels or at all. A clock that nobody owns has none before it ends: that the case
-        waits for an owner is another fact.
+        """The clock's fact, at some levels or at all. One that nobody owns has none before it ends, for that the case waits for an
+        owner is another fact; but what is followed up, or was promised, is due whoever owns it.
         """
         outcome, counts_at = clock.outcome(self.now)
         stop, due, flags = clock.stop, clock.due, clock.flags
@@ -281,7 +300,7 @@ class Context:
         clock.judged = outcome is not RUNNING and outcome is not PAUSED
         if due is not None and not clock.judged and due < self.wake:
             self.wake = due
-        if stop is None and clock.department == UNOWNED and measure != "orphan":
+        if stop is None and clock.department == UNOWNED and not _told(measure, clock):
             return
         since = clock.since if stop is None else stop
         opener, start, department = clock.opener, clock.start, clock.department
@@ -312,7 +331,7 @@ class Context:
 
     def retract(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """Take back what :meth:`draw` has drawn."""
-        if clock.department == UNOWNED and measure != "orphan":
+        if clock.department == UNOWNED and not _told(measure, clock):
             return
         self.take_back(measure, clock.opener, levels, self.config.path(clock.department, clock.start))
 

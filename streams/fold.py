@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -58,14 +58,6 @@ _LEVEL: dict[int, tuple[str, ...]] = {
     k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in kinds.NAMES
 }
 
-FORMAT = int.from_bytes(
-    hashlib.blake2b(
-        repr([(m.name, m.per_level, get_type_hints(m)) for m in MEASURES] + [get_type_hints(Case)]).encode(),
-        digest_size=6,
-    ).digest()
-)
-"""Names what a stored head looks like: another set of measures reads it wrongly."""
-
 
 class Head(Struct, array_like=True, gc=False):
     """Where the fold of a case stands: after the moment ``last``. ``pending`` are stopped clocks that await the watermark."""
@@ -75,6 +67,10 @@ class Head(Struct, array_like=True, gc=False):
     whole: WholeStates  # type: ignore[valid-type]
     by_level: LevelStates  # type: ignore[valid-type]
     pending: list[tuple[str, Levels, Clock]] = []
+
+
+FORMAT = int.from_bytes(hashlib.blake2b(repr(msgspec.json.schema(Head)).encode(), digest_size=6).digest())
+"""Names what a stored head looks like: another set of measures, or another look of what they keep, reads it wrongly."""
 
 
 def new_head() -> Head:

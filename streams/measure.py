@@ -120,7 +120,7 @@ class Measure(Struct, array_like=True, gc=False):
         clock.department = department
         if clock.calendar:
             ctx.change_calendar(clock, department, at)
-        if norm and not clock.keeper:
+        if norm and not clock.target:
             ctx.judge_by(clock, norm, at)
         ctx.draw(self.name, clock)
 

@@ -193,14 +193,15 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
         case.asked = m.time if case.asked is None else min(case.asked, m.time)
         case.opener, case.open = m.id, True
         case.on_behalf = m.actor == HUMAN
-        case.service, case.priority = m.text, m.extra
+        case.service, case.priority = m.text or case.service, m.extra or case.priority
         case.beneficiary = (org.person(m.who, m.time) if m.who else "") or org.unit(source, m.group, m.time) or UNMAPPED
     elif kind == kinds.classified:
         case.service, case.priority = m.text or case.service, m.extra or case.priority
     elif kind == kinds.paused:
         if case.open:
+            unexplained = case.lapses_at if case.pause == m.text else None
             case.pause, case.pause_reason = m.text, m.extra
-            case.lapses_at = None if m.extra else org.lapse(case.owner, m.time)
+            case.lapses_at = None if m.extra else unexplained or org.lapse(case.owner, m.time)
     elif kind == kinds.resumed or kind == kinds.lapsed:
         _resume(case)
     elif kind == kinds.solved or kind == kinds.closed or kind == kinds.deleted:

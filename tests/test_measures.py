@@ -653,14 +653,16 @@ def test_a_merged_case_lends_its_request_and_its_early_answer() -> None:
     answered = story.event("replied", "it", at[10])
     merged = e.Merged(**story.envelope(at[12], e.Actor.system), data=e.MergedData(into="C1"))
     story.write(story.event("created", "finance", at[11]))
+    story.write(story.event("routed", "it", at[11]))
     for event in (asked, answered, merged):
         story.write(msgspec.structs.replace(event, subject="C2"))
     story.write(e.Watermark(**story.envelope(at[12], e.Actor.system), data=e.WatermarkData(at[12])))
     story.heard()
     responses = {fact.case_id: fact for fact in story.facts.values() if fact.measure == "first_response"}
     first = responses["desk/C1"]
-    assert (first.outcome, first.business_us, first.stop) == (
-        Outcome.done,
+    assert (first.outcome, first.department, first.business_us, first.stop) == (
+        Outcome.met,
+        "it",
         3_600_000_000,
         round(at[10].timestamp() * 1_000_000),
     )

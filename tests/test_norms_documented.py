@@ -16,7 +16,7 @@ from streams.norm_entry import NormEntry, OnChange
 from streams.timeline import Case, microseconds
 
 PAGE = (Path(__file__).parent.parent / "docs" / "norms.md").read_text(encoding="utf-8")
-COMPANY, NORMS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+COMPANY, NORMS, EXCEPTIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -93,3 +93,12 @@ def test_every_version_counts_from_the_first_clock_that_starts_in_it(tmp_path: P
     config = configuration(tmp_path)
     assert config.norm("acceptance", "it", "hr", instant("Tue 30 June 23:59")) is not None
     assert config.norm("acceptance", "it", "hr", instant("Wed 1 July 00:00")) is None
+
+
+def test_the_exception_of_the_page_excuses_whom_it_names(tmp_path: Path) -> None:
+    named = EXCEPTIONS.replace("2026-02-03", "2026-06-03")
+    config = configuration(tmp_path, f"{NORMS}\n{named}")
+    noon = instant("Wed 3 June 12:00")
+    assert config.excused is not None
+    assert config.excused("it", noon, noon + 1) == "power cut in Berlin"
+    assert config.excused("finance", noon, noon + 1) == ""

@@ -263,6 +263,9 @@ class Zendesk(Connector):
         told = converted(document, Told)
         ticket, who = told.ticket, Who(told, people, self.bots)
         subject = str(ticket.id)
+        if not told.audits and ticket.status != "deleted":
+            reason = "no audit says how it came about: let the user whose token it is see all tickets"
+            raise Unreadable(reason, subject=subject)
         for audit in told.audits:
             try:
                 for change in self._changes(audit, ticket, who):
@@ -304,7 +307,7 @@ class Zendesk(Connector):
     def _read(self, change: Change, audit: Audit, some: Sequence[Event], ticket: Ticket, who: Who) -> None:
         """What one actor did in an audit: a person, or the rules that followed. Raises ``Unreadable``."""
         values = {event.field_name: event for event in some if event.type in ("Create", "Change")}
-        if any(event.type == "Create" for event in some) and change.actor is not Actor.system:
+        if _creates(some):
             change.created = CreatedData(
                 requester=who.person(ticket.requester_id),
                 requester_group=_text(ticket.organization_id),
@@ -326,8 +329,10 @@ class Zendesk(Connector):
             change.assignee = who.person(assignee)
         if due := _value(values, "due_at"):
             change.further += ((e.NeedBy, NeedByData(due=_time(due))),)
+        with_creation = _creates(audit.events)  # a person's comment is the request then, whoever wrote it down
         for event in some:
-            if event.type in COMMENTS and event.via.source.rel != "merge":
+            request = with_creation and event.via.channel != RULE
+            if event.type in COMMENTS and event.via.source.rel != "merge" and not request:
                 change.message = Message.public if event.public else change.message or Message.internal
 
     def _rating(self, rating: Rating, people: People) -> Rated:
@@ -337,6 +342,11 @@ class Zendesk(Connector):
             raise Unreadable(f"unknown score {rating.score!r} of a rating")
         person = people.person(str(rating.requester_id))
         return rated(people, person, _time(rating.updated_at), about=_text(rating.group_id), score=score, best=1)
+
+
+def _creates(some: Sequence[Event]) -> bool:
+    """Rules may set fields in the audit of a creation too."""
+    return any(event.type == "Create" and event.via.channel != RULE for event in some)
 
 
 def _named(told: Document) -> set[str]:

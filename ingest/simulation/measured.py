@@ -85,8 +85,8 @@ class _Case(Kept):
         opened, start = self.created, self.asked
         skip = self.account.on_behalf
         while True:
-            heard = [p for p in self.public if p > opened and p[0] > start]
-            answer = heard[1 if skip else 0] if len(heard) > skip else FAR
+            heard = [p for p in self.public if p > opened][1 if skip else 0 :]
+            answer = next((p for p in heard if p[0] > start), FAR)
             end = ended(self.episodes, opened)
             closing = end.until if end else FAR
             at = min(answer, closing)
@@ -235,10 +235,10 @@ class _Case(Kept):
                 stop = b[0] if b < FAR else None
                 if stop == a[0] or (department == UNOWNED and stop is None):
                     continue
-                outcome = ("met" if stop is not None else "running") if founded else "missed"
+                outcome = "running" if stop is None else "met" if founded else "missed"
                 end = self.until(stop)
                 time = self.worked(department, a[0], end)
-                due = (stop if founded else a[0]) if stop is not None or not founded else None
+                due = None if stop is None else stop if founded else stop - 1
                 yield Value("pause", -1, department, a[0], stop, outcome, end - a[0], time, due, self.asker)
 
     def ownership(self, level: int) -> Iterator[Value]:
@@ -259,11 +259,14 @@ class _Case(Kept):
                     continue
                 department, handed = self.owner(since), self.handed(since)
                 giver = before if before and handed and self.places.path(before)[level] != label else ""
-                before = department
+                before = self.owner((until[0], until[1] - 1)) if until < FAR else department
                 stop = until[0] if until < FAR else None
                 end = self.until(stop)
                 target = self.places.target("finish", department, giver, since[0]) if giver else ""
                 due = self.due(department, target, since[0], end + 1) if target else None
+                deleted = until == episode.until and episode.kind == "deleted"
+                if deleted or any(t.since == until and not t.handed for t in self.all):
+                    due = due if due is not None and stop is not None and due < stop else None  # it was taken away
                 outcome = self.judged(due, stop, paused=stop is None and self.paused_now())
                 time = self.owned(since[0], end, pauses=True)
                 yield Value("ownership", level, department, since[0], stop, outcome, end - since[0], time, due, giver)

@@ -57,9 +57,11 @@ class FirstResponse(Measure):
         if kind == kinds.created:
             if case.opener == m.id and not was.opener:
                 self.begin(m.id, case.asked if case.asked is not None else m.time, case, ctx)
-                self.skip = case.on_behalf
-                if case.answered_early is not None:
-                    self.finish(ctx, case.answered_early)
+                first_of_all = (
+                    case.on_behalf and self.early is not None
+                )  # what whoever opened it wrote for the requester
+                self.skip = case.on_behalf and not first_of_all
+                self.early = case.answered_early if first_of_all or self.early is None else self.early
                 self.heard_before(ctx)
         elif kind == kinds.reopened:
             if self.by_bot and case.open and not was.open:
@@ -77,21 +79,26 @@ class FirstResponse(Measure):
         elif kind == kinds.replied or kind == kinds.asked_requester:
             self.answered(m, ctx)
         elif ended(was, case):
+            self.heard_before(ctx, anyway=True)
             self.by_bot = m.actor == BOT
             if m.actor == HUMAN and kind != kinds.deleted:
                 self.finish(ctx, m.time, flags="silent_solve")
             else:
                 self.give_up(ctx, m.time)
 
-    def heard_before(self, ctx: Context) -> None:
-        """Before the request, which is known now, and of whom."""
+    def heard_before(self, ctx: Context, *, anyway: bool = False) -> None:
+        """Before the case was created, which is known now. Once somebody has it, or ``anyway``."""
         clock, early = self.clock, self.early
-        if clock is None or early is None or clock.department == UNOWNED:
+        if clock is None or early is None or (clock.department == UNOWNED and not anyway):
             return
         self.early = None
-        clock.flags = "clock_skew"
+        if early == clock.start:
+            return
+        if early < clock.start:
+            clock.flags = "clock_skew"
         if clock.start - early <= SKEW_US:
-            self.finish(ctx, clock.start)
+            clock.worked, clock.since = 0, clock.start  # whatever it ran on meanwhile
+            self.finish(ctx, max(early, clock.start))
         else:
             ctx.draw(self.name, clock)
 
@@ -101,9 +108,13 @@ class FirstResponse(Measure):
         ctx.draw(self.name, self.clock)
 
     def answered(self, m: Moment, ctx: Context) -> None:
-        if m.actor != HUMAN or self.clock is None or m.time <= self.clock.start:
+        if m.actor != HUMAN:
+            return
+        self.heard_before(ctx, anyway=True)
+        if self.clock is None:
             return
         if self.skip:  # who opens a case for somebody else writes its first message for them
             self.skip = False
             return
-        self.finish(ctx, m.time)
+        if m.time > self.clock.start:
+            self.finish(ctx, m.time)

@@ -48,11 +48,14 @@ class Ownership(Measure):
         holder, before = case.owner if case.open and case.owner != UNOWNED else "", self.holder
         again = bool(holder and before) and self.same(path(holder, m.time), path(before, self.since))
         stays = again if holder and self.holds else not holder and not self.holds
+        moved = m.kind == kinds.reorganised
+        if (stays and holder) or (moved and not self.holds and before):
+            self.holder, self.since = (holder or case.owner), m.time
         if not stays:
-            self.finish(ctx, m.time)
+            self.let_go(m, ctx)
             self.holds = bool(holder)
             if holder:
-                giver = "" if again or m.kind == kinds.reorganised else before
+                giver = "" if again or moved else before
                 self.holder, self.since = holder, m.time
                 self.clock = ctx.start(m.id, m.time, holder, giver, "finish" if giver else "")
                 if case.pause == "requester":
@@ -63,3 +66,11 @@ class Ownership(Measure):
             ctx.draw(self.name, self.clock, self.levels)
         else:
             self.follow_pause(was, case, ctx, m, case.owner)
+
+    def let_go(self, m: Moment, ctx: Context) -> None:
+        """Who loses the case by its deletion, or with its group, has broken no promise by that."""
+        clock = self.clock
+        taken = m.kind in (kinds.deleted, kinds.reorganised)
+        if taken and clock is not None and clock.target and (clock.due is None or m.time <= clock.due):
+            ctx.release(clock)
+        self.finish(ctx, m.time)

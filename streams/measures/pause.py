@@ -13,14 +13,14 @@ class Pause(Measure):
         Mon 09:00 created            finance
         Mon 09:00 routed             it
         Mon 10:00 paused             requester
-        Mon 12:00 requester_replied             => met 2h, missed
+        Mon 12:00 requester_replied             => met 2h
         Mon 15:00 resumed                       => missed 3h
 
     A pause without a reason ends after one business day: the clocks go on, and their facts have the flag ``pause_without_reason``.
 
         Mon 09:00 created            finance
         Mon 09:00 routed             it
-        Mon 10:00 paused_unexplained requester  => missed
+        Mon 10:00 paused_unexplained requester
         Tue 12:00 now                           => missed 8h
 
     The department is who has the case; where it changes hands, another stretch begins.
@@ -41,19 +41,20 @@ class Pause(Measure):
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         pauses, paused = case.open and case.pause == "requester", self.clock is not None
-        unfounded = not case.pause_reason or (paused and (self.unfounded or m.kind == kinds.requester_replied))
-        if pauses and paused and case.owner == was.owner and unfounded == self.unfounded:
+        asked_anew = m.kind == kinds.paused
+        wrote = paused and not asked_anew and (self.unfounded or m.kind == kinds.requester_replied)
+        unfounded = wrote or not case.pause_reason
+        stays = case.owner == was.owner and m.kind != kinds.reorganised
+        if pauses and paused and stays and unfounded == self.unfounded:
             return
         if self.clock is not None:
             self.over(ctx, m.time)
         if pauses:
             self.clock, self.unfounded = ctx.start(m.id, m.time, case.owner, case.beneficiary), unfounded
-            if unfounded:
-                self.clock.due = m.time
             ctx.draw(self.name, self.clock)
 
     def over(self, ctx: Context, at: int) -> None:
-        """What was founded was so until now: it is in time, whenever it ends. What took no time was no pause."""
+        """It is judged when it is over: what was founded is in time, whenever that is. What took no time was no pause."""
         clock = self.clock
         if clock is None:
             return
@@ -61,6 +62,5 @@ class Pause(Measure):
             ctx.retract(self.name, clock)
             self.clock = None
             return
-        if not self.unfounded:
-            clock.due = at
+        clock.due = at - 1 if self.unfounded else at
         self.finish(ctx, at)

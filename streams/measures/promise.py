@@ -87,7 +87,8 @@ class Promise(Measure):
         first, final = (ctx.start(m.id, m.time, department, case.beneficiary) for _ in (FIRST, FINAL))
         first.due = final.due = m.at
         self.promises = (*self.promises, Promised(m.text, first, final))
-        self.draw(ctx)
+        ctx.draw(FIRST, first)
+        ctx.draw(FINAL, final)
 
     def keep(self, promises: tuple[Promised, ...], at: int, ctx: Context) -> None:
         """They are done with."""
