@@ -143,6 +143,9 @@ class Exporter:
 
     def _update(self, values: Iterable[IndicatorValue]) -> None:
         for value in values:
+            known = BY_NAME.get(value.indicator)
+            if known is not None and value.window not in known.exported:
+                continue
             if self._departments is not None and not self._shown(value):
                 continue
             series = self._latest.setdefault(_family_of(value), {})
@@ -152,6 +155,9 @@ class Exporter:
                 series[key] = value
 
     def _shown(self, value: IndicatorValue) -> bool:
+        known = BY_NAME.get(value.indicator)
+        if known is not None and value.window not in known.exported:
+            return False
         if value.counterpart and (value.counterpart, value.department) not in self._pairs:
             return False
         return self._departments is None or value.department in self._departments

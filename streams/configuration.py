@@ -50,6 +50,7 @@ class Configuration:
         self.calendar = self.norms.calendar
         self.norm = self.norms.norm
         self.lapse = self.norms.lapse
+        self.courteous = self.norms.courteous
         self.excused = self.norms.excused if self.norms.excuses else None
         self.sources = frozenset(source.name for source in files.company.sources)
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 HOUR_US = 3_600_000_000
 FLOOR_US = 300_000_000
 WINDOWS: Mapping[str, int] = {"1h": HOUR_US, "24h": 24 * HOUR_US, "7d": 168 * HOUR_US, "28d": 672 * HOUR_US}
+LONG = ("28d",)
+NOWHERE: tuple[str, ...] = ()
 HORIZON_US = max(WINDOWS.values())
 
 
@@ -41,7 +43,9 @@ class Aggregation(Enum):
 
 
 class Indicator(Struct, frozen=True):
-    """``name`` ends in its unit, as Prometheus wants it. ``pairs``: also for each ordered pair (counterpart -> department)."""
+    """``name`` ends in its unit, as Prometheus wants it. ``pairs``: also for each ordered pair (counterpart -> department).
+    ``exported``: the windows that Prometheus gets (empty: what runs now); the store has them all.
+    """
 
     name: str
     measure: str
@@ -49,16 +53,24 @@ class Indicator(Struct, frozen=True):
     question: str
     pairs: bool = False
     outcome: str = ""
+    exported: tuple[str, ...] = ("", *WINDOWS)
 
     @property
     def unit(self) -> str:
         return self.name.rsplit("_", 1)[1]
 
 
-def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -> tuple[Indicator, ...]:
+def _clock(
+    measure: str, what: str, *, norm: bool = True, pairs: bool = False, kept_in: tuple[str, ...] = ("", *WINDOWS)
+) -> tuple[Indicator, ...]:
     """The indicators that every duration has."""
     kept = Indicator(
-        f"{measure}_attainment_ratio", measure, Aggregation.attainment, f"How often is {what} in time?", pairs
+        f"{measure}_attainment_ratio",
+        measure,
+        Aggregation.attainment,
+        f"How often is {what} in time?",
+        pairs,
+        exported=kept_in,
     )
     excused = Indicator(
         f"{measure}_excused_ratio",
@@ -66,6 +78,7 @@ def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -
         Aggregation.share,
         f"How often is it excused that {what} is late?",
         outcome="excused",
+        exported=NOWHERE,
     )
     return (
         *((kept, excused) if norm else ()),
@@ -79,9 +92,30 @@ def _clock(measure: str, what: str, *, norm: bool = True, pairs: bool = False) -
 def _kept(measure: str, what: str) -> tuple[Indicator, ...]:
     """Of promises: how many are kept, not how long they take."""
     return (
-        Indicator(f"{measure}_attainment_ratio", measure, Aggregation.attainment, f"How often is {what} kept?", True),
-        Indicator(f"{measure}_facts", measure, Aggregation.count, f"How many of {what} were determined?", True),
-        Indicator(f"{measure}_running_facts", measure, Aggregation.running, f"How many of {what} are open now?", True),
+        Indicator(
+            f"{measure}_attainment_ratio",
+            measure,
+            Aggregation.attainment,
+            f"How often is {what} kept?",
+            True,
+            exported=LONG,
+        ),
+        Indicator(
+            f"{measure}_facts",
+            measure,
+            Aggregation.count,
+            f"How many of {what} were determined?",
+            True,
+            exported=NOWHERE,
+        ),
+        Indicator(
+            f"{measure}_running_facts",
+            measure,
+            Aggregation.running,
+            f"How many of {what} are open now?",
+            True,
+            exported=NOWHERE,
+        ),
     )
 
 
@@ -94,7 +128,7 @@ INDICATORS: tuple[Indicator, ...] = (
     *_clock("first_resolution", "the way to a first solution", norm=False),
     *_clock("resolution", "the way to the last solution", pairs=True),
     *_clock("acceptance", "the wait for a hand-over to be taken up", pairs=True),
-    *_clock("ownership", "the time a department holds a case", pairs=True),
+    *_clock("ownership", "the time a department holds a case", pairs=True, kept_in=LONG),
     *_clock("orphan", "the time nobody owns a case", norm=False),
     Indicator(
         "reopening_share_ratio",
@@ -109,6 +143,7 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.attainment,
         "How many hand-overs came with all that was needed?",
         pairs=True,
+        exported=LONG,
     ),
     Indicator(
         "resolution_margin_p50_ratio",
@@ -116,6 +151,7 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.p50,
         "How much of the promised time is left when a case is solved, typically?",
         pairs=True,
+        exported=NOWHERE,
     ),
     Indicator(
         "exceeded_attainment_ratio",
@@ -123,6 +159,14 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.attainment,
         "How many solutions come clearly earlier than promised, and hold?",
         pairs=True,
+        exported=NOWHERE,
+    ),
+    Indicator(
+        "breach_seconds",
+        "breach",
+        Aggregation.total,
+        "For how long did who has a case have it, until it was late?",
+        exported=NOWHERE,
     ),
     *_kept("promise_first", "a promise, by the date first named"),
     *_kept("promise_final", "a promise, by the last date agreed on"),
@@ -132,15 +176,25 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.share_of_time,
         "For how much of the time in which the requester is waited for is there no reason to wait?",
         outcome="missed",
+        exported=LONG,
     ),
-    Indicator("bot_touch_facts", "bot_touch", Aggregation.count, "How often does a bot write to a requester?"),
+    Indicator(
+        "bot_touch_facts",
+        "bot_touch",
+        Aggregation.count,
+        "How often does a bot write to a requester?",
+        exported=NOWHERE,
+    ),
     Indicator(
         "self_service_attainment_ratio",
         "self_service",
         Aggregation.attainment,
         "How many solutions of a bot hold?",
+        exported=NOWHERE,
     ),
-    Indicator("self_service_facts", "self_service", Aggregation.count, "How many cases did a bot solve?"),
+    Indicator(
+        "self_service_facts", "self_service", Aggregation.count, "How many cases did a bot solve?", exported=NOWHERE
+    ),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
     Indicator(
         "round_trip_facts",
@@ -148,8 +202,11 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.count,
         "How often does a case come back by way of others?",
         pairs=True,
+        exported=NOWHERE,
     ),
-    Indicator("ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True),
+    Indicator(
+        "ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True, exported=LONG
+    ),
     *(
         Indicator(f"waiting_{who}_seconds", f"waiting_{who}", Aggregation.total, f"How long did cases wait: {who}?")
         for who in WAITING

@@ -124,6 +124,12 @@ class Measure(Struct, array_like=True, gc=False):
             ctx.judge_by(clock, norm, at)
         ctx.draw(self.name, clock)
 
+    def hold_again(self, ctx: Context, clock: Clock) -> Clock:
+        """A follow-up, as if it had not been broken: what broke it was a courtesy."""
+        again = ctx.start(clock.opener, clock.start, clock.department, clock.counterpart)
+        again.follow_up, again.due, again.flags = True, clock.due, "courtesy_reopen"
+        return again
+
     def follow_class(self, was: Case, case: Case, ctx: Context, at: int) -> None:
         """The case may be of another service or priority now: the norm of this measure may be another one."""
         clock = self.clock

@@ -12,7 +12,7 @@ from streams.dated import FOR_EVER, Dated, instant
 from streams.hours import Calendar, Schedule
 from streams.norm_entry import BY_GIVER, ExceptionEntry, NormEntry, NormsFile, OnChange, Rule
 from streams.opening import schedule
-from streams.target import Target, parse_target
+from streams.target import HOUR, Target, parse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,10 @@ class Norms:
     def lapse(self, department: str, since: int) -> int:
         """When a pause ends for which nobody gave a reason (METRICS 2.10)."""
         return self.calendar(department).due_days(since, UNEXPLAINED)
+
+    def courteous(self, department: str, since: int, until: int) -> bool:
+        """Whether a case that nobody worked on was open for so short a time that it was reopened out of courtesy."""
+        return self.calendar(department).worked(since, until) <= HOUR
 
     def named(self, name: str) -> Norm | None:
         """The norm that facts call so."""

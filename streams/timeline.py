@@ -18,6 +18,13 @@ from streams.fact import UNMAPPED, UNOWNED
 ACTORS: Final = tuple(e.Actor)
 HUMAN: Final = ACTORS.index(e.Actor.provider_human)
 OWN, MERGED, CHILD = 0, 1, 2
+WORK: Final = frozenset(
+    (
+        *(kinds.routed, kinds.claimed, kinds.replied, kinds.noted, kinds.asked_requester),
+        *(kinds.paused, kinds.promised, kinds.delivered),
+    )
+)
+"""What a human does to a case, short of ending it."""
 
 Order = tuple[int, int, bytes]
 FIRST: Final[Order] = (-(1 << 62), -1, b"")
@@ -122,6 +129,7 @@ class Organisation(Protocol):
     def person(self, who: str, at: int) -> str: ...
     def next_change(self, source: str, group: str, after: int) -> int | None: ...
     def lapse(self, department: str, since: int) -> int: ...
+    def courteous(self, department: str, since: int, until: int) -> bool: ...
 
 
 class Case(Struct, array_like=True, gc=False):
@@ -130,7 +138,8 @@ class Case(Struct, array_like=True, gc=False):
     ``asked`` is when the request was first made (None: not yet), ``owner`` who holds it, ``split_at`` when the
     organisation will next move its owner, ``pause`` whom a pause waits for, ``lapses_at`` when it ends for want of a
     reason, ``children`` the open child cases, ``ended`` when the last episode ended, ``answered_early`` a reply on a
-    merged case before this one was created.
+    merged case before this one was created. ``untouched``: reopened then, and nobody has worked on it since; ``courtesy``:
+    it ended like that, soon: who reopened it only wanted to say thank you (METRICS 2.6).
     """
 
     asked: int | None = None
@@ -149,6 +158,8 @@ class Case(Struct, array_like=True, gc=False):
     children: list[str] = []
     ended: int | None = None
     answered_early: int | None = None
+    untouched: int | None = None
+    courtesy: bool = False
 
     @property
     def happens_next(self) -> tuple[int, int] | None:
@@ -182,6 +193,8 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
         _advance_foreign(case, m)
         return
     kind = m.kind
+    if case.untouched is not None and m.actor == HUMAN and kind in WORK:
+        case.untouched = None
     if kind == kinds.routed or kind == kinds.reorganised:
         if kind == kinds.routed:
             case.group = m.group
@@ -207,8 +220,12 @@ def advance(case: Case, m: Moment, org: Organisation, source: str) -> None:
     elif kind == kinds.solved or kind == kinds.closed or kind == kinds.deleted:
         if case.open:
             case.open, case.ended = False, m.time
+            since = case.untouched
+            case.courtesy = since is not None and kind != kinds.deleted and org.courteous(case.owner, since, m.time)
+            case.untouched = None
         _resume(case)
     elif kind == kinds.reopened and case.opener:
+        case.untouched = None if case.open else m.time
         case.open, case.ended = True, None
 
 

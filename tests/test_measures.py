@@ -32,7 +32,7 @@ from streams.norm_entry import NormsFile
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DEPARTMENTS = ("finance", "it", "legal", "hr")
-DRAWN = {"acceptance": ("acceptance", "first_time_complete"), "resolution": ("resolution", "exceeded")}
+DRAWN = {"acceptance": ("acceptance", "first_time_complete"), "resolution": ("resolution", "exceeded", "breach")}
 """What a measure calls its facts, where it does not call them after itself."""
 LINE = re.compile(r"^(\w{3}) (\d\d):(\d\d) (\w+)\s*([\w-]*)\s*(?:=> (.+))?$")
 ACTORS = {"bot": e.Actor.provider_bot, "system": e.Actor.system, "requester": e.Actor.requester}
@@ -555,6 +555,29 @@ resolution: a deleted case has none
     Mon 09:00 created   finance
     Mon 09:00 routed    it
     Mon 11:00 deleted   it        => cancelled 2h of 8bh: it for finance (unanswered)
+reopening: who works on it again has no courtesy before him
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 12:00 reopened            => missed 2h: it for finance
+    Mon 12:10 noted     it
+    Mon 12:30 solved    it
+    Tue 12:30 reopened            => missed 8h: it for finance
+reopening: nor does an hour and more
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 12:00 reopened            => missed 2h: it for finance
+    Mon 13:01 solved    it
+    Tue 12:00 reopened            => missed 6h 59m: it for finance
+reopening: a courtesy may be paid twice
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 12:00 reopened            => missed 2h: it for finance
+    Mon 12:10 solved    it
+    Mon 13:00 reopened            => missed 3h: it for finance (courtesy_reopen)
+    Mon 13:10 solved    it
 resolution: of whoever solved, by the norm of whoever took it on
     Mon 09:00 created   finance
     Mon 09:00 routed    it

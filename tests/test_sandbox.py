@@ -31,7 +31,7 @@ from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.norm_entry import NormsFile
 
-SEED, DAYS, CASES_PER_DAY = 3, 18, 60.0
+SEED, DAYS, CASES_PER_DAY = 5, 18, 60.0
 
 NEVER: Mapping[str, Mapping[str, str]] = {
     "zendesk": {
@@ -122,12 +122,19 @@ def of_zendesk(meaning: Meaning, event: CaseEvent, events: Sequence[CaseEvent], 
         yield meaning
 
 
+def first_promised(events: Sequence[CaseEvent], promise: str) -> CaseEvent:
+    return next(one for one in events if isinstance(one, e.Promised) and one.data.promise == promise)
+
+
 def of_servicenow(meaning: Meaning, event: CaseEvent, events: Sequence[CaseEvent], _: Meaning) -> Iterator[Meaning]:
     if is_deleted(events):
         if isinstance(event, e.Deleted):
             yield meaning._replace(actor=Actor.system, who="")
-    elif isinstance(event, e.Promised | e.Delivered):  # an SLA is attached and completed by rules
-        yield meaning._replace(actor=Actor.system, who="")
+    elif isinstance(
+        event, e.Promised | e.Delivered
+    ):  # an SLA is attached and completed by rules, and has one original time
+        if isinstance(event, e.Delivered) or event is first_promised(events, event.data.promise):
+            yield meaning._replace(actor=Actor.system, who="")
     elif isinstance(event, e.Merged | e.Unmerged):  # it is a way of resolving a record
         yield meaning._replace(kind="solved" if isinstance(event, e.Merged) else "reopened", detail="")
         yield meaning

@@ -89,7 +89,7 @@ def test_the_clock_goes_forward_and_what_lies_ahead_is_not_shown(vendor: str) ->
 def test_pages_of_any_size_show_the_same_though_several_changed_in_one_second(vendor: str) -> None:
     shown = []
     for page in (0, 1, 3):
-        with Sandbox(vendor, seed=50, days=1, cases_per_day=70.0, page=page) as served:
+        with Sandbox(vendor, seed=51, days=1, cases_per_day=70.0, page=page) as served:
             served.advance(timedelta(minutes=2))
             lasts = [at for at, _ in served.data.changed(0)]
             assert len(set(lasts)) < len(lasts), "this seed shows it no more: take another"
@@ -154,9 +154,9 @@ def asking(served: Sandbox) -> httpx.Client:
 
 @every
 def test_a_case_that_was_merged_for_a_while_into_one_that_is_gone_is_shown(vendor: str) -> None:
-    with Sandbox(vendor, seed=108, days=4, cases_per_day=60.0) as served:
+    with Sandbox(vendor, seed=232, days=4, cases_per_day=60.0) as served:
         served.advance(timedelta(minutes=2))
-        number, case = next((n, one) for n, one in enumerate(served.data.cases) if one.subject == "HD-100061")
+        number, case = next((n, one) for n, one in enumerate(served.data.cases) if one.subject == "HD-100003")
         kinds = {step.kind: step.number for step in served.data.steps(number)}
         assert "unmerged" in kinds, "this seed shows it no more: take another"
         assert served.data.deleted(kinds["merged"], for_good=True)
@@ -203,7 +203,7 @@ def test_through_faults_all_is_found_as_without(vendor: str) -> None:
     with begun(faults=faults) as served:
         found = polled(served)
         assert found.events == wanted.events
-        assert served.gate.answered[500] > 5
+        assert served.gate.answered[500] > 4
         assert served.gate.answered[200] > whole.gate.answered[200]  # those that were cut
 
 

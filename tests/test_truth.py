@@ -199,6 +199,7 @@ def test_every_measure_and_every_outcome_is_there(months: list[Both]) -> None:
         "next_response": judged,
         "orphan": {"done"},
         "bot_touch": {"done"},
+        "breach": {"done"},
         "exceeded": judged,
         "first_time_complete": judged,
         "margin": {"done"},

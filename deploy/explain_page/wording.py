@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MEASURES = {
     "acceptance": "Taking it up",
     "bot_touch": "A bot wrote",
+    "breach": "Had it until it was late",
     "exceeded": "Clearly earlier than promised",
     "excluded": "Left out of all numbers",
     "first_resolution": "First solution",

@@ -151,6 +151,8 @@ class History:
         )
 
     def _promise(self, step: Step) -> None:
+        if step.kind == "promised" and step.value in self.slas:
+            return  # what was agreed on later is told nowhere: an SLA has its original time, and no other
         if step.kind == "promised":
             self.slas[step.value] = {
                 "sys_id": digest(f"sla {step.value}"),

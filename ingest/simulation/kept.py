@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ingest.simulation.account import FAR, US, Account, Place
-from ingest.simulation.tenure import Tenure, Tenures, ended
-from ingest.simulation.world import Places
+from ingest.simulation.tenure import HOUR, Tenure, Tenures, ended
+from ingest.simulation.world import UNOWNED, Places
 
 
 class Value(NamedTuple):
@@ -39,6 +39,19 @@ class Kept(Tenures):
 
     def until(self, stop: int | None) -> int:
         return self.now if stop is None else stop
+
+    def courtesy(self, i: int) -> bool:
+        """An episode in which nobody worked, over within an open hour: who reopened the case only said thank you."""
+        episode = self.episodes[i]
+        if i == 0 or episode.until == FAR or episode.kind == "deleted":
+            return False
+        work = [at for at, _ in self.account.acts] + [at for at, *_ in self.account.routes]
+        idle = not any(episode.since < at < episode.until for at in work)
+        return idle and self.worked(self.owner(episode.until), episode.since[0], episode.until[0]) <= HOUR
+
+    def reopened(self, i: int) -> int | None:
+        """When what was solved in episode ``i`` was taken up again, and not out of courtesy."""
+        return next((self.episodes[j].since[0] for j in range(i + 1, len(self.episodes)) if not self.courtesy(j)), None)
 
     def judged(self, due: int | None, stop: int | None, *, gave_up: bool = False, paused: bool = False) -> str:
         """Met or missed where there is something to keep; the end of a case without it is neither, unless it was late."""
@@ -106,6 +119,8 @@ class Kept(Tenures):
         """
         episode = self.episodes[i]
         stop = episode.until[0]
+        if self.courtesy(i):
+            return
         since, began = max(owning.since[0], start), max(owning.since, episode.since)
         changes = [(at, priority) for at, priority in self.account.priorities if at < episode.until]
         known = [priority for at, priority in changes if at <= began][-1]
@@ -126,7 +141,7 @@ class Kept(Tenures):
         over = self.promised("resolution", owning.department, began, since, episode.until, pauses=True)
         clearly = left >= Fraction(1, 4) and not (over is not None and over < stop)
         due = self.due(department, "7bd", stop)
-        back = self.episodes[i + 1].since[0] if i + 1 < len(self.episodes) else None
+        back = self.reopened(i)
         end = back if clearly else stop
         broken = end is not None and due is not None and end <= due
         held = not broken and due is not None and due <= self.now
@@ -134,3 +149,20 @@ class Kept(Tenures):
         until = stop if held and end is None else self.until(end)
         time = self.worked(department, stop, until)
         yield Value("exceeded", -1, department, stop, end, outcome, until - stop, time, due, self.asker)
+
+    def breach(self, start: int, due: int) -> Iterator[Value]:
+        """How long each department had the case, until it was late, without the time in which the requester was asked."""
+        had = [t for t in self.all if t.department != UNOWNED and t.since[0] < due and start < t.until[0]]
+        for level in range(self.places.levels):
+            sums: dict[str, tuple[int, str, int]] = {}
+            for t in had:
+                a, b = max(start, t.since[0]), min(due, t.until[0])
+                stretches = self.running(a, b)
+                if not stretches:
+                    continue
+                label = self.places.path(t.department)[level]
+                since, department, time = sums.get(label, (stretches[0][0], t.department, 0))
+                time += sum(self.worked(t.department, *stretch) for stretch in stretches)
+                sums[label] = (since, department, time)
+            for since, department, time in sums.values():
+                yield Value("breach", level, department, since, due, "done", due - since, time, None, self.asker)

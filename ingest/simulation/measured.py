@@ -167,13 +167,15 @@ class _Case(Kept):
             outcome = self.judged(due, stop, gave_up=gave_up, paused=stop is None and self.paused_now())
             time = self.owned(start, end, pauses=True)
             yield Value("resolution", -1, department, start, stop, outcome, end - start, time, due, self.asker)
+            if stop is not None and due is not None and due < stop and not gave_up:
+                yield from self.breach(start, due)
             if stop is not None and owning is not None and not gave_up:
                 yield from self.margin(i, department, owning, start)
 
     def reopening(self) -> Iterator[Value]:
         """Whether a solution held for seven working days. One that held has no duration."""
         for i, episode in enumerate(self.episodes):
-            if episode.until == FAR or episode.kind == "deleted":
+            if episode.until == FAR or episode.kind == "deleted" or self.courtesy(i):
                 continue
             human = episode.actor is Actor.provider_human
             department = self.actor(episode.until, episode.who) if human else self.owner(episode.until)
@@ -183,7 +185,7 @@ class _Case(Kept):
         """Of the solution of episode ``i``."""
         start = self.episodes[i].until[0]
         due = self.due(department, "7bd", start)
-        stop = self.episodes[i + 1].since[0] if i + 1 < len(self.episodes) else None
+        stop = self.reopened(i)
         broken = stop is not None and due is not None and stop <= due
         held = not broken and due is not None and due <= self.now
         outcome = "missed" if broken else "met" if held else "running"

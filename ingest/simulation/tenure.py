@@ -128,17 +128,22 @@ class Tenures:
             at = ends
         return opening.due_days(at, days) if days else opening.due(at, work)
 
+    def running(self, since: int, until: int) -> list[tuple[int, int]]:
+        """The stretches in which the requester was not asked."""
+        stretches, at = [], since
+        for pause in self.asked_away:
+            begins, ends = pause.since[0], pause.until[0]
+            if at < ends and begins < until:
+                stretches.append((at, begins))
+                at = min(ends, until)
+        return [(a, b) for a, b in [*stretches, (at, until)] if a < b]
+
     def used(self, department: str, target: str, since: int, until: int) -> Fraction:
         """The share of a promise that was used up by ``until``, which may be more than 1, without the time in which the
         requester was asked.
         """
         opening, (work, days) = self.places.opening(department), Target.of(target)
-        stretches, at = [], since
-        for pause in self.asked_away:
-            if since <= pause.since[0] < until:
-                stretches.append((at, pause.since[0]))
-                at = min(pause.until[0], until)
-        stretches.append((at, until))
+        stretches = self.running(since, until)
         if days:
             return sum((opening.days(a, b) for a, b in stretches), Fraction(0)) / days
         return Fraction(sum(opening.worked(a, b) for a, b in stretches)) / work

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from streams import kinds
-from streams.clock import Context
+from streams.clock import Clock, Context
 from streams.measure import Measure, ended
 from streams.target import Days
 from streams.timeline import HUMAN, Case, Moment, actor_department
@@ -25,16 +25,36 @@ class Reopening(Measure):
 
     It counts when the seven days are over, either way, and is the department's that solved. ``stop`` is when it was
     reopened, also where that was later.
+
+    Whoever says thank you may reopen a case by that. If it is solved again within an hour, and nobody has worked on it
+    meanwhile, the solution holds (flag ``courtesy_reopen``), and the second is none.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 10:00 solved    it
+        Mon 12:00 reopened  system      => missed 2h
+        Mon 12:30 solved    it
+        Wed 10:00 now
+        Tue 10:00 now
+        Wed 10:00 now                   => met
     """
 
     name = "reopening"
     on = (kinds.solved, kinds.closed, kinds.reopened)
 
+    broken: Clock | None = None
+
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:
             if case.open and not was.open:
+                self.broken = self.clock
                 self.finish(ctx, m.time)
         elif ended(was, case):
+            broken, self.broken = self.broken, None
+            if case.courtesy and broken is not None:
+                self.clock = self.hold_again(ctx, broken)
+                ctx.draw(self.name, self.clock)
+                return
             by_human = m.actor == HUMAN
             department = actor_department(ctx.config, ctx.source, was, m) if by_human else was.owner
             clock = ctx.start(m.id, m.time, department, case.beneficiary)

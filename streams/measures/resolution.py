@@ -1,9 +1,10 @@
-"""Resolution, by episode, and by how much it was better than promised (METRICS 2.6 and 3.2)."""
+"""Resolution, by episode; by how much it was better than promised, and who had it when it was not (METRICS 2.6, 2.9, 3.2)."""
 
 from collections.abc import Iterator
 from fractions import Fraction
 
 from streams import kinds
+from streams.breach import Holding, attribute, begin, go_on
 from streams.clock import Clock, Context
 from streams.fact import UNOWNED
 from streams.measure import ENDINGS, Measure, Named, ended
@@ -40,6 +41,17 @@ class Resolution(Measure):
         Wed 17:00 solved    it          => met 4h of 8bh
         Mon 17:00 now
         Fri 17:00 now                   => met
+
+    Where it was late, a fact ``breach`` of each department says for how long it had the case until it was due. They count when it
+    was due, and are known when it is solved.
+
+        Mon 09:00 created   finance
+        Mon 09:00 routed    it
+        Mon 11:00 routed    legal
+        Mon 12:00 paused    requester
+        Mon 14:00 resumed
+        Tue 11:00 now                   => missed
+        Tue 12:00 solved    legal       => missed 9h of 8bh, missed 0m, done 2h, done 6h
     """
 
     name = "resolution"
@@ -57,6 +69,8 @@ class Resolution(Measure):
     several = True
 
     solved: Clock | None = None
+    broken: Clock | None = None
+    holding: Holding = ()
 
     def clocks(self) -> Iterator[Named]:
         if self.clock is not None:
@@ -71,9 +85,15 @@ class Resolution(Measure):
                 self.let_go(ctx, m.time)
                 start = m.time if kind == kinds.reopened or case.asked is None else case.asked
                 norm = "" if case.owner == UNOWNED else self.name
-                self.clock = ctx.start(m.id, start, case.owner, case.beneficiary, norm)
+                self.clock, self.holding = (
+                    ctx.start(m.id, start, case.owner, case.beneficiary, norm),
+                    begin(case, start),
+                )
                 ctx.draw(self.name, self.clock)
-        elif kind == kinds.routed or kind == kinds.reorganised:
+            return
+        if self.clock is not None:
+            self.holding = go_on(self.holding, case, m) if case.open else self.holding
+        if kind == kinds.routed or kind == kinds.reorganised:
             self.pass_to(ctx, case.owner, m.time, "" if case.owner == UNOWNED else self.name)
         elif kind == kinds.classified:
             self.follow_class(was, case, ctx, m.time)
@@ -84,12 +104,21 @@ class Resolution(Measure):
         else:
             if m.actor == HUMAN:
                 self.pass_to(ctx, actor_department(ctx.config, ctx.source, was, m), m.time)
-            self.kept(m, ctx)
+            self.kept(m, case, ctx)
+            late = self.clock
             self.finish(ctx, m.time)
+            if late is not None:
+                attribute(self.holding, late, ctx)
 
-    def kept(self, m: Moment, ctx: Context) -> None:
+    def kept(self, m: Moment, case: Case, ctx: Context) -> None:
         """It is solved: by how much better than promised?"""
         clock = self.clock
+        broken, self.broken = self.broken, None
+        if case.courtesy:
+            if broken is not None:
+                self.solved = self.hold_again(ctx, broken)
+                ctx.draw(EXCEEDED, self.solved)
+            return
         margin = ctx.margin(clock, m.time) if clock is not None else None
         if clock is None or margin is None:
             return
@@ -109,6 +138,7 @@ class Resolution(Measure):
         solved = self.solved
         if solved is not None:
             if solved.stop is None:
+                self.broken = solved
                 ctx.end(solved, at)
             ctx.draw_last(EXCEEDED, solved)
             self.solved = None

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from streams import kinds
-from streams.clock import Context
+from streams.clock import Clock, Context
 from streams.measure import Measure, ended
 from streams.timeline import ACTORS, Case, Moment
 
@@ -21,17 +21,28 @@ class SelfService(Measure):
         Mon 12:00 reopened            => missed 2h 59m
         Mon 13:00 solved    it
 
-    It counts when the seven days are over, either way, and is the department's that had the case.
+    It counts when the seven days are over, either way, and is the department's that had the case. Who says thank you does not
+    break it.
     """
 
     name = "self_service"
     on = (kinds.solved, kinds.reopened)
 
+    broken: Clock | None = None
+
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:
             if case.open and not was.open:
+                self.broken = self.clock
                 self.finish(ctx, m.time)
-        elif m.actor == BOT and ended(was, case):
+            return
+        if not ended(was, case):
+            return
+        broken, self.broken = self.broken, None
+        if case.courtesy and broken is not None:
+            self.clock = self.hold_again(ctx, broken)
+            ctx.draw(self.name, self.clock)
+        elif m.actor == BOT:
             clock = self.clock = ctx.start(m.id, m.time, was.owner, case.beneficiary)
             clock.follow_up = True
             clock.due = ctx.config.calendar(was.owner).due_days(m.time, FOLLOW_UP)
