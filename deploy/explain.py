@@ -16,6 +16,7 @@ from deploy.course import HandOver, Stretch, Untold
 from deploy.log import Log
 from ingest import event as e
 from streams import kinds
+from streams.breach import BREACH
 from streams.cases import META, Meta
 from streams.clock import ALL, Clock, Context, Levels
 from streams.configuration import Configuration
@@ -212,7 +213,7 @@ def explain(
     }
     lanes = {requester, *(h.department for h in happened), *(s.department for s in stretches)}
     handed = course.hand_overs(stretches, counted)
-    bounds = {at for item in explained for i in item.intervals for at in (i.since, i.until) if at != item.fact.due}
+    bounds = {at for item in explained for i in item.intervals for at in (i.since, i.until) if at != _due(item.fact)}
     bounds |= {at for s in stretches for at in (s.since, s.until)}
     explanation = Explanation(
         case=case_id,
@@ -254,6 +255,11 @@ def _happened(m: Moment, department: str) -> Happened:
     told = f"of case {m.origin}" if m.relation != OWN else ""
     note = " · ".join(x for x in (m.group, m.text, m.extra, told) if x)
     return Happened(m.time, kinds.NAMES[m.kind], str(ACTORS[m.actor]), note, m.id.hex(), department, m.origin)
+
+
+def _due(fact: Fact) -> int | None:
+    """An instant at which nothing happens. A breach counts until then, whenever the case is solved."""
+    return fact.stop if fact.measure == BREACH else fact.due
 
 
 def _explained(fact: Fact, ctx: _Recording, now: int, events: Mapping[int, list[str]]) -> Explained:
