@@ -132,7 +132,8 @@ def test_an_interval_begins_and_ends_with_events_or_now(explained: dict[str, Any
         for fact, interval in ((item["fact"], i) for item in said["facts"] for i in item["intervals"]):
             assert interval["begins"] or interval["since"] in untold
             held = fact["outcome"] == "met" and fact["stop"] is None
-            assert interval["ends"] or interval["until"] in {*untold, fact["due"] if held else said["now"]}
+            last = fact["stop"] if fact["measure"] == "breach" else fact["due"] if held else said["now"]
+            assert interval["ends"] or interval["until"] in {*untold, last}
             assert {at[event] for event in interval["begins"]} <= {interval["since"]}
             assert {at[event] for event in interval["ends"]} <= {interval["until"]}
 
