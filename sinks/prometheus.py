@@ -155,9 +155,6 @@ class Exporter:
                 series[key] = value
 
     def _shown(self, value: IndicatorValue) -> bool:
-        known = BY_NAME.get(value.indicator)
-        if known is not None and value.window not in known.exported:
-            return False
         if value.counterpart and (value.counterpart, value.department) not in self._pairs:
             return False
         return self._departments is None or value.department in self._departments

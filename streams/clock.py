@@ -156,6 +156,12 @@ class Context:
             self.judge_by(clock, norm, at)
         return clock
 
+    def follow_up(self, opener: bytes, at: int, department: str, counterpart: str, days: Fraction) -> Clock:
+        """A promise that something holds for so many business days of the department: broken by a stop until then."""
+        clock = self.start(opener, at, department, counterpart)
+        clock.follow_up, clock.due = True, self.config.calendar(department).due_days(at, days)
+        return clock
+
     def judge_by(self, clock: Clock, kind: str, at: int) -> None:
         """Put the norm that is in force at ``at`` on the clock, if there is one; it counts from ``at``, and so does one that the
         case gets later (:meth:`judge_anew`).
@@ -219,7 +225,7 @@ class Context:
 
     def _prorate(self, clock: Clock, old: Amount, at: int) -> None:
         """As much of the new target is used at ``at`` as of the old one was."""
-        share = Fraction(_of(old, self._spent(clock, at) if clock.calendar else clock.spent)) / _size(old)
+        share = self._share(clock, old, at)
         new = self._amount(clock)
         used = share * _size(new)
         clock.spent_by = at
@@ -233,9 +239,11 @@ class Context:
         """
         if not clock.target:
             return None
-        amount = self._amount(clock)
-        used = _of(amount, self._spent(clock, at) if clock.calendar else clock.spent)
-        return max(1 - Fraction(used) / _size(amount), Fraction(-1))
+        return max(1 - self._share(clock, self._amount(clock), at), Fraction(-1))
+
+    def _share(self, clock: Clock, amount: Amount, at: int) -> Fraction:
+        """Of a target, what is used at ``at``."""
+        return Fraction(_of(amount, self._spent(clock, at) if clock.calendar else clock.spent)) / _size(amount)
 
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:

@@ -89,10 +89,8 @@ class Acceptance(Measure):
 
     def take_up(self, clock: Clock, m: Moment, ctx: Context) -> None:
         self.let_go(ctx)
-        taken = self.taken = ctx.start(clock.opener, m.time, clock.department, clock.counterpart)
-        taken.follow_up = True
-        taken.due = ctx.config.calendar(taken.department).due_days(m.time, FOLLOW_UP)
-        ctx.draw(COMPLETE, taken, self.levels)
+        self.taken = ctx.follow_up(clock.opener, m.time, clock.department, clock.counterpart, FOLLOW_UP)
+        ctx.draw(COMPLETE, self.taken, self.levels)
 
     def let_go(self, ctx: Context) -> None:
         """It cannot come straight back any more; that it held is known when its time has passed."""

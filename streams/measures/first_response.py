@@ -57,9 +57,8 @@ class FirstResponse(Measure):
         if kind == kinds.created:
             if case.opener == m.id and not was.opener:
                 self.begin(m.id, case.asked if case.asked is not None else m.time, case, ctx)
-                first_of_all = (
-                    case.on_behalf and self.early is not None
-                )  # what whoever opened it wrote for the requester
+                # What whoever opened it for somebody else wrote first is no answer.
+                first_of_all = case.on_behalf and self.early is not None
                 self.skip = case.on_behalf and not first_of_all
                 self.early = case.answered_early if first_of_all or self.early is None else self.early
                 self.heard_before(ctx)

@@ -5,10 +5,9 @@ from fractions import Fraction
 from streams import kinds
 from streams.clock import Clock, Context
 from streams.measure import Measure, ended
-from streams.target import Days
 from streams.timeline import HUMAN, Case, Moment, actor_department
 
-FOLLOW_UP = Days(Fraction(7))
+FOLLOW_UP = Fraction(7)
 
 
 class Reopening(Measure):
@@ -57,8 +56,5 @@ class Reopening(Measure):
                 return
             by_human = m.actor == HUMAN
             department = actor_department(ctx.config, ctx.source, was, m) if by_human else was.owner
-            clock = ctx.start(m.id, m.time, department, case.beneficiary)
-            clock.follow_up = True
-            clock.due = ctx.config.calendar(department).due_days(m.time, FOLLOW_UP.days)
-            self.clock = clock
-            ctx.draw(self.name, clock)
+            self.clock = ctx.follow_up(m.id, m.time, department, case.beneficiary, FOLLOW_UP)
+            ctx.draw(self.name, self.clock)

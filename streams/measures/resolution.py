@@ -126,9 +126,7 @@ class Resolution(Measure):
         left = Clock(clock.opener, clock.start, department, counterpart, since=m.time, stop=m.time)
         left.worked = int(margin * 1_000_000)
         ctx.draw(MARGIN, left)
-        solved = self.solved = ctx.start(m.id, m.time, department, counterpart)
-        solved.follow_up = True
-        solved.due = ctx.config.calendar(department).due_days(m.time, FOLLOW_UP)
+        solved = self.solved = ctx.follow_up(m.id, m.time, department, counterpart, FOLLOW_UP)
         if margin < CLEARLY or (clock.due is not None and clock.due < m.time):
             ctx.end(solved, m.time)
         ctx.draw(EXCEEDED, solved)

@@ -43,7 +43,5 @@ class SelfService(Measure):
             self.clock = self.hold_again(ctx, broken)
             ctx.draw(self.name, self.clock)
         elif m.actor == BOT:
-            clock = self.clock = ctx.start(m.id, m.time, was.owner, case.beneficiary)
-            clock.follow_up = True
-            clock.due = ctx.config.calendar(was.owner).due_days(m.time, FOLLOW_UP)
-            ctx.draw(self.name, clock)
+            self.clock = ctx.follow_up(m.id, m.time, was.owner, case.beneficiary, FOLLOW_UP)
+            ctx.draw(self.name, self.clock)
