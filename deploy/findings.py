@@ -74,8 +74,7 @@ def _waits(numbers: Numbers, company: str) -> str:
 def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     """Of all of them, and of the steps at which they clearly stall."""
     others = above(configuration, numbers.as_of) | {UNMAPPED, UNOWNED}
-    pairs = [v for v in numbers.pairs(ACCEPTANCE) if not others.intersection((v.department, v.counterpart))]
-    whole = together(share_of(v) for v in pairs if v.value is not None)
+    pairs, whole = _between(ACCEPTANCE, numbers, others)
     if not whole.n:
         yield "No hand-over between departments was due yet, so there is nothing to say."
         return
@@ -104,10 +103,15 @@ def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     yield "A step that stalls is for both sides to mend. It is nobody's fault."
 
 
+def _between(indicator: str, numbers: Numbers, others: set[str]) -> tuple[list[IndicatorValue], Share]:
+    """The pairs without those ``others``, and all of them together."""
+    pairs = [v for v in numbers.pairs(indicator) if not others.intersection((v.department, v.counterpart))]
+    return pairs, together(share_of(v) for v in pairs if v.value is not None)
+
+
 def _complete(numbers: Numbers, others: set[str]) -> str:
     """How often nothing was missing."""
-    pairs = [v for v in numbers.pairs(COMPLETE) if not others.intersection((v.department, v.counterpart))]
-    whole = together(share_of(v) for v in pairs if v.value is not None)
+    _, whole = _between(COMPLETE, numbers, others)
     return "" if whole.n < ENOUGH else f" Of 100 that were, {of_100(whole.value)} had come with all that was needed."
 
 

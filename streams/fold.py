@@ -137,11 +137,13 @@ def happen(head: Head, ctx: Context, until: int) -> None:
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
     happen(head, ctx, ctx.now)
-    for name, levels, clock in awaited(head):
+    await_watermark(head, ctx)
+    clocks = awaited(head)
+    for name, levels, clock in clocks:
         if clock.due is not None and clock.due <= ctx.now:
             ctx.draw(name, clock, levels)
-    await_watermark(head, ctx)
-    ctx.wake = min(ctx.wake, next_wake(head))
+    await_watermark(head, ctx)  # without those that are judged now
+    ctx.wake = min(ctx.wake, _soonest(head, clocks))
     if head.case.ended is not None:
         rest = head.case.ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
@@ -150,7 +152,12 @@ def settle(head: Head, ctx: Context) -> None:
 
 def next_wake(head: Head) -> int:
     """The least watermark at which something will be decided, as things stand."""
-    wake = min((clock.due for _, _, clock in awaited(head) if clock.due is not None), default=FAR)
+    return _soonest(head, awaited(head))
+
+
+def _soonest(head: Head, clocks: Iterable[tuple[str, Levels, Clock]]) -> int:
+    """``clocks``: those that were awaited, of which some may be judged by now."""
+    wake = min((clock.due for _, _, clock in clocks if clock.due is not None and not clock.judged), default=FAR)
     following = head.case.happens_next
     return wake if following is None else min(wake, following[0])
 
