@@ -69,7 +69,19 @@ class Head(Struct, array_like=True, gc=False):
     pending: list[tuple[str, Levels, Clock]] = []
 
 
-FORMAT = int.from_bytes(hashlib.blake2b(repr(msgspec.json.schema(Head)).encode(), digest_size=6).digest())
+def format_of(kept: type[Struct]) -> int:
+    """What is stored of it, without the words about that: those may be mended, and one Python indents them otherwise than another."""
+    look = repr(_without_words(msgspec.json.schema(kept)))
+    return int.from_bytes(hashlib.blake2b(look.encode(), digest_size=6).digest())
+
+
+def _without_words(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_words(value) for key, value in schema.items() if key not in ("title", "description")}
+    return [_without_words(one) for one in schema] if isinstance(schema, list | tuple) else schema
+
+
+FORMAT = format_of(Head)
 """Names what a stored head looks like: another set of measures, or another look of what they keep, reads it wrongly."""
 
 

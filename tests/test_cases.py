@@ -20,8 +20,11 @@ from histories import (
     history,
     watermark,
 )
+from msgspec import Struct, defstruct
 
 from ingest import event as e
+from streams.clock import Clock
+from streams.fold import format_of
 from streams.history import TAIL
 from streams.row import decode_row
 from streams.successor import LIMIT_DAYS
@@ -128,3 +131,12 @@ def test_a_stub_that_unfolds_in_the_batch_in_which_it_was_made_still_knows_its_m
         moments.append(row.log.segments * TAIL + row.log.count)
         assert world.facts() == expected([*events, late], CONFIGURATIONS[1], END)
     assert moments == [2 * TAIL + 4] * 2
+
+
+def test_state_is_read_again_when_only_the_words_about_it_have_changed() -> None:
+    def kept(words: str, start: int = 0) -> type[Struct]:
+        return defstruct("Kept", [("start", int, start), ("by", Clock | None, None)], namespace={"__doc__": words})
+
+    assert format_of(kept("When it began.")) == format_of(kept("When it had begun.\n\n        Indented."))
+    assert format_of(kept("When it began.")) != format_of(kept("When it began.", start=1))
+    assert format_of(defstruct("Kept", [("by", Clock | None, None)])) != format_of(kept("When it began."))
