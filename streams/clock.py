@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -98,10 +99,6 @@ def _of(target: Amount, spent: Spent) -> int | Fraction:
     return around if isinstance(target, RoundTheClock) else open
 
 
-def _size(target: Amount) -> Fraction:
-    return target.days if isinstance(target, Days) else Fraction(target.us)
-
-
 def _told(measure: str, clock: Clock) -> bool:
     """Of those that nobody owns."""
     return measure == "orphan" or (clock.due is not None and not clock.keeper)
@@ -114,7 +111,7 @@ class Context:
     """What a step may use: the configuration, the watermark, the case as it stands, and where facts go.
 
     ``pictures`` collects what was drawn last of every clock that was touched, retractions included. ``wake`` is the least
-    watermark at which something may change; ``freed``: the watermark is not awaited any more by a clock that it was awaited by.
+    watermark at which something may change; ``freed``: the least one that a clock has awaited and awaits no more.
     """
 
     __slots__ = (
@@ -126,6 +123,7 @@ class Context:
         "now",
         "pending",
         "pictures",
+        "settled",
         "source",
         "version",
         "wake",
@@ -134,12 +132,12 @@ class Context:
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
-        self.levels = config.every_level
+        self.levels, self.settled = config.every_level, config.settled_paths
         self.case = NO_CASE
         self.pictures: dict[Key, Picture] = {}
         self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
-        self.freed = False
+        self.freed = FAR
 
     # -- clocks
     def start(
@@ -184,7 +182,8 @@ class Context:
         if rule is None or rule.name == clock.norm or (clock.target and rule.on_change is OnChange.keep):
             return
         old = self._amount(clock) if clock.target else None
-        clock.norm, clock.target, self.freed = rule.name, rule.written, True
+        clock.norm, clock.target = rule.name, rule.written
+        self.free(clock)
         if old is not None and rule.on_change is OnChange.prorate:
             self._prorate(clock, old, at if clock.calendar else clock.since)
         if clock.calendar:
@@ -193,7 +192,13 @@ class Context:
     def release(self, clock: Clock) -> None:
         """Nobody is held to its norm any more."""
         clock.norm = clock.target = clock.keeper = ""
-        clock.due, self.freed = None, True
+        self.free(clock)
+        clock.due = None
+
+    def free(self, clock: Clock) -> None:
+        """The watermark is not awaited any more by this clock, or another one is."""
+        if clock.due is not None and clock.due < self.freed:
+            self.freed = clock.due
 
     def _norm(self, kind: str, clock: Clock, keeper: str, at: int) -> Norm | None:
         case = self.case
@@ -220,30 +225,44 @@ class Context:
         if at <= since:
             return clock.spent
         around, open, days, whole = clock.spent
-        gone = Fraction(days, whole) + calendar.days(since, at)
-        return around + at - since, open + calendar.worked(since, at), gone.numerator, gone.denominator
+        gone, of = calendar.days_in_integers(since, at)
+        days, whole = days * of + gone * whole, whole * of
+        common = gcd(days, whole)
+        return around + at - since, open + calendar.worked(since, at), days // common, whole // common
 
     def _prorate(self, clock: Clock, old: Amount, at: int) -> None:
         """As much of the new target is used at ``at`` as of the old one was."""
-        share = self._share(clock, old, at)
+        used, size = self._share(clock, old, at)
         new = self._amount(clock)
-        used = share * _size(new)
         clock.spent_by = at
-        clock.spent = (
-            (0, 0, used.numerator, used.denominator) if isinstance(new, Days) else (int(used), int(used), 0, 1)
-        )
+        if isinstance(new, Days):
+            days = Fraction(used * new.days.numerator, size * new.days.denominator)
+            clock.spent = (0, 0, days.numerator, days.denominator)
+        else:
+            us = used * new.us // size
+            clock.spent = (us, us, 0, 1)
 
-    def margin(self, clock: Clock, at: int) -> Fraction | None:
-        """The share of its target that is left of a clock that stops at ``at``, from -1 (it took twice as long, or longer) to 1.
-        None without a target.
+    def margin(self, clock: Clock, at: int) -> tuple[int, int] | None:
+        """The share of its target that is left of a clock that stops at ``at``, as a numerator and a denominator: from -1 (it took
+        twice as long, or longer) to 1. None without a target.
         """
         if not clock.target:
             return None
-        return max(1 - self._share(clock, self._amount(clock), at), Fraction(-1))
+        used, size = self._share(clock, self._amount(clock), at)
+        return max(size - used, -size), size
 
-    def _share(self, clock: Clock, amount: Amount, at: int) -> Fraction:
-        """Of a target, what is used at ``at``."""
-        return Fraction(_of(amount, self._spent(clock, at) if clock.calendar else clock.spent)) / _size(amount)
+    def _share(self, clock: Clock, amount: Amount, at: int) -> tuple[int, int]:
+        """Of a target, what is used at ``at``: a numerator and a denominator, for Fractions are slow."""
+        around, open, days, whole = clock.spent
+        since, goes_on = clock.spent_by, clock.calendar and at > clock.spent_by
+        if isinstance(amount, Days):
+            if goes_on:
+                gone, of = self.config.calendar(clock.keeper).days_in_integers(since, at)
+                days, whole = days * of + gone * whole, whole * of
+            return days * amount.days.denominator, whole * amount.days.numerator
+        if isinstance(amount, RoundTheClock):
+            return around + (at - since if goes_on else 0), amount.us
+        return open + (self.config.calendar(clock.keeper).worked(since, at) if goes_on else 0), amount.us
 
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:
@@ -251,7 +270,8 @@ class Context:
             if clock.keeper:
                 clock.spent = self._spent(clock, at)
             if clock.due is not None and at < clock.due:  # what is overdue stays so
-                clock.due, self.freed = None, True
+                self.free(clock)
+                clock.due = None
 
     def resume(self, clock: Clock, at: int, department: str) -> None:
         if not clock.calendar:
@@ -278,8 +298,7 @@ class Context:
             self._go_on(clock, at)
         self.change_calendar(clock, "", at)
         clock.stop, clock.flags = at, flags or clock.flags
-        if clock.due is not None:
-            self.freed = True
+        self.free(clock)
 
     def cancel(self, clock: Clock, at: int) -> None:
         """The case ended without what the clock waits for. What was overdue by then stays missed."""
@@ -300,36 +319,44 @@ class Context:
         owner is another fact; but what is followed up, or was promised, is due whoever owns it.
         """
         outcome, counts_at = clock.outcome(self.now)
-        stop, due, flags = clock.stop, clock.due, clock.flags
+        stop, due, flags, department = clock.stop, clock.due, clock.flags, clock.department
         if outcome is MISSED and clock.keeper and due is not None and (excused := self.config.excused) is not None:
             why = excused(clock.keeper, clock.judged_from, due)
             if why:
                 outcome, flags = EXCUSED, why
-        clock.judged = outcome is not RUNNING and outcome is not PAUSED
-        if due is not None and not clock.judged and due < self.wake:
+        clock.judged = judged = outcome is not RUNNING and outcome is not PAUSED
+        if due is not None and due < self.wake and not judged:
             self.wake = due
-        if stop is None and clock.department == UNOWNED and not _told(measure, clock):
+        if stop is None and department == UNOWNED and not _told(measure, clock):
             return
         since = clock.since if stop is None else stop
-        opener, start, department = clock.opener, clock.start, clock.department
-        shared = (
-            outcome,
-            counts_at,
-            stop,
-            self.case_id,
-            measure,
-            opener,
-            start,
-            due,
-            since,
-            clock.calendar,
-            since - start,
-            clock.worked,
-            clock.norm,
-            flags,
+        opener, start, counterpart = clock.opener, clock.start, clock.counterpart
+        settled = self.settled  # of most departments the path never changes
+        departments = settled.get(department) or self.config.path(department, start)
+        counterparts = settled.get(counterpart) or self.config.path(counterpart, start)
+        if levels:
+            departments = tuple([departments[level] for level in levels])
+            counterparts = tuple([counterparts[level] for level in levels])
+        self.pictures[measure, opener, levels or self.levels, departments] = Picture(
+            self.version,
+            (
+                outcome,
+                counts_at,
+                stop,
+                self.case_id,
+                measure,
+                opener,
+                start,
+                due,
+                since,
+                clock.calendar,
+                since - start,
+                clock.worked,
+                clock.norm,
+                flags,
+            ),
+            counterparts,
         )
-        path = self.config.path
-        self.put(shared, levels, path(department, start), path(clock.counterpart, start))
 
     def draw_last(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """The fact of a clock that its measure lets go. The watermark may still have to judge it."""

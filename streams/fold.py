@@ -47,16 +47,25 @@ def _one(measure: type[Measure]) -> list[Measure]:
 
 WholeStates = _states("WholeStates", per_level=False)
 LevelStates = _states("LevelStates", per_level=True)
-_WHOLE_NAMES = tuple(m.name for m in MEASURES if not m.per_level)
-_LEVEL_NAMES = tuple(m.name for m in MEASURES if m.per_level)
-_every_whole: Callable[[Any], tuple[Measure, ...]] = attrgetter(*_WHOLE_NAMES)
-_every_level: Callable[[Any], tuple[list[Measure], ...]] = attrgetter(*_LEVEL_NAMES)
-_WHOLE: dict[int, tuple[str, ...]] = {
-    k: tuple(m.name for m in MEASURES if not m.per_level and k in m.on) for k in kinds.NAMES
-}
-_LEVEL: dict[int, tuple[str, ...]] = {
-    k: tuple(m.name for m in MEASURES if m.per_level and k in m.on) for k in kinds.NAMES
-}
+
+
+def _every(attributes: Iterable[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Several attributes of a struct at once."""
+    names = tuple(attributes)
+    if len(names) > 1:
+        return attrgetter(*names)
+    return (lambda states: (getattr(states, names[0]),)) if names else lambda _: ()
+
+
+_WHOLE = [m for m in MEASURES if not m.per_level]
+_LEVEL = [m for m in MEASURES if m.per_level]
+_every_whole = _every(m.name for m in _WHOLE)
+_every_level = _every(m.name for m in _LEVEL)
+_touched_whole = {kind: _every(m.name for m in _WHOLE if kind in m.on) for kind in kinds.NAMES}
+_touched_level = {kind: _every(m.name for m in _LEVEL if kind in m.on) for kind in kinds.NAMES}
+_WITH_ONE_CLOCK = [m.name for m in _WHOLE if not m.several]
+_one_clock = _every(f"{name}.clock" for name in _WITH_ONE_CLOCK)
+_with_several = _every(m.name for m in _WHOLE if m.several)
 
 
 class Head(Struct, array_like=True, gc=False):
@@ -70,7 +79,7 @@ class Head(Struct, array_like=True, gc=False):
 
 
 def format_of(kept: type[Struct]) -> int:
-    """What is stored of it, without the words about that: those may be mended, and one Python indents them otherwise than another."""
+    """What is stored of it, without the words about that: they may be mended, and Python 3.13 indents them otherwise."""
     look = repr(_without_words(msgspec.json.schema(kept)))
     return int.from_bytes(hashlib.blake2b(look.encode(), digest_size=6).digest())
 
@@ -106,12 +115,10 @@ def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     was: Case = case.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
     advance(case, m, ctx.config, ctx.source)
     ctx.case = case
-    whole = head.whole
-    for name in _WHOLE[kind]:
-        getattr(whole, name).step(m, was, case, ctx)
-    by_level = head.by_level
-    for name in _LEVEL[kind]:
-        states: list[Measure] = getattr(by_level, name)
+    for state in _touched_whole[kind](head.whole):
+        state.step(m, was, case, ctx)
+    states: list[Measure]
+    for states in _touched_level[kind](head.by_level):
         i = 0
         while i < len(states):
             try:
@@ -196,12 +203,14 @@ def _states_of(head: Head) -> list[Measure]:
 
 def _running(head: Head) -> list[tuple[str, Levels, Clock]]:
     """The clocks that measures hold, with the name of their facts and their levels."""
-    found: list[tuple[str, Levels, Clock]] = []
-    for state in _states_of(head):
-        if state.several:
+    clocks = zip(_WITH_ONE_CLOCK, _one_clock(head.whole), strict=True)
+    found: list[tuple[str, Levels, Clock]] = [(name, ALL, clock) for name, clock in clocks if clock is not None]
+    state: Measure
+    for state in _with_several(head.whole):
+        found += [(name, ALL, clock) for name, clock in state.clocks()]
+    for states in _every_level(head.by_level):
+        for state in states:
             found += [(name, state.levels, clock) for name, clock in state.clocks()]
-        elif state.clock is not None:
-            found.append((state.name, state.levels, state.clock))
     return found
 
 

@@ -8,6 +8,7 @@ watermark judges later, the fold takes care of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import ClassVar, Self
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ Path = tuple[str, ...]
 Named = tuple[str, Clock]
 """A clock, and what its facts are called."""
 
+FOLLOW_UP = Fraction(7)
+"""Business days in which what was done may turn out not to hold (METRICS 2.6)."""
 ENDINGS = (kinds.solved, kinds.closed, kinds.deleted)
 
 

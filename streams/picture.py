@@ -57,8 +57,10 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
     """
     case, said = case_key(case_id), dict[bytes, Output]()
     drawn: Iterable[tuple[Key, Picture]] = pictures.items()
-    if any(map(retracted, pictures.values())):
-        drawn = sorted(drawn, key=_standing)
+    for picture in pictures.values():
+        if picture.shared[0] is RETRACTED:
+            drawn = sorted(drawn, key=_standing)
+            break
     version, begins = -1, b""
     for (measure, opener, levels, departments), picture in drawn:
         if picture.version != version:

@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from msgspec import Raw
 
@@ -89,17 +89,17 @@ class Touch:
     # -- what happens to it
     def live(self, items: Iterable[tuple[int, e.CaseEvent | e.InternalEvent]], passed: Passed) -> None:
         """Its records, and the watermarks that passed before, between and after them."""
-        reached = 0
+        offsets, reached = passed.offsets, 0
         for offset, record in items:
-            before, reached = reached, bisect_left(passed.offsets, offset, reached)
-            self.pass_time(passed, before, reached)
+            before, reached = reached, bisect_left(offsets, offset, reached)
+            if before < reached:
+                self.pass_time(passed, before, reached)
             self.take(record, offset)
-        self.pass_time(passed, reached, len(passed.offsets))
+        if reached < len(offsets):
+            self.pass_time(passed, reached, len(offsets))
 
     def pass_time(self, passed: Passed, first: int, end: int) -> None:
-        """Watermarks ``first`` to ``end`` (exclusive): each that the case waits for wakes it."""
-        if first == end:
-            return
+        """Watermarks ``first`` to ``end`` (exclusive), one at least: each that the case waits for wakes it."""
         offsets, untils = passed
         while self.row.wake <= untils[end - 1]:
             known = bisect_right(offsets, self.row.offset, first, end)  # folded further before a crash
@@ -119,13 +119,15 @@ class Touch:
         self.begin(offset)
         if row.stub:
             self.thaw(offset)
-        if isinstance(record, e.Revive):
-            self.revive(record, offset)
-        elif isinstance(record, e.Absorbed):
-            self.absorb(record, offset)
+        kind = type(record)
+        if kind is e.Revive:
+            self.revive(cast("e.Revive", record), offset)
+        elif kind is e.Absorbed:
+            self.absorb(cast("e.Absorbed", record), offset)
         else:
-            self.add(moment(record), offset)
-        self.pass_on(offset)
+            self.add(moment(cast("e.CaseEvent", record)), offset)
+        if row.into or row.child or row.sent:
+            self.pass_on(offset)
         row.offset = offset
 
     def wake(self, offset: int) -> None:
@@ -212,7 +214,7 @@ class Touch:
         self.history.append(m, head)
         if case.ended is not None:
             ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
-        if ctx.freed:  # or it would be woken for nothing
+        if ctx.freed <= row.wake:  # or it would be woken for nothing
             self.wake_at(min(ctx.wake, next_wake(head)))
         else:
             row.wake = min(row.wake, ctx.wake)

@@ -1,13 +1,9 @@
 """Reopening (METRICS 2.6)."""
 
-from fractions import Fraction
-
 from streams import kinds
 from streams.clock import Clock, Context
-from streams.measure import Measure, ended
+from streams.measure import FOLLOW_UP, Measure, ended
 from streams.timeline import HUMAN, Case, Moment, actor_department
-
-FOLLOW_UP = Fraction(7)
 
 
 class Reopening(Measure):

@@ -1,19 +1,18 @@
 """Resolution, by episode; by how much it was better than promised, and who had it when it was not (METRICS 2.6, 2.9, 3.2)."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from streams import kinds
 from streams.breach import Holding, attribute, begin, go_on
 from streams.clock import Clock, Context
 from streams.fact import UNOWNED
-from streams.measure import ENDINGS, Measure, Named, ended
+from streams.measure import ENDINGS, FOLLOW_UP, Measure, Named, ended
 from streams.timeline import HUMAN, Case, Moment, actor_department
 
 MARGIN, EXCEEDED = "margin", "exceeded"
-CLEARLY = Fraction(1, 4)
-"""Of the target: what is left of it when an expectation was exceeded."""
-FOLLOW_UP = Fraction(7)
+CLEARLY = 4
+"""Of the target, a fourth: what is left of it when an expectation was exceeded."""
+MILLION = 1_000_000
 
 
 class Resolution(Measure):
@@ -124,10 +123,11 @@ class Resolution(Measure):
             return
         department, counterpart = clock.department, clock.counterpart
         left = Clock(clock.opener, clock.start, department, counterpart, since=m.time, stop=m.time)
-        left.worked = int(margin * 1_000_000)
+        saved, size = margin
+        left.worked = saved * MILLION // size if saved >= 0 else -(-saved * MILLION // size)
         ctx.draw(MARGIN, left)
         solved = self.solved = ctx.follow_up(m.id, m.time, department, counterpart, FOLLOW_UP)
-        if margin < CLEARLY or (clock.due is not None and clock.due < m.time):
+        if saved * CLEARLY < size or (clock.due is not None and clock.due < m.time):
             ctx.end(solved, m.time)
         ctx.draw(EXCEEDED, solved)
 

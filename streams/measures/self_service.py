@@ -1,14 +1,11 @@
 """Solved by a bot (METRICS 2.3)."""
 
-from fractions import Fraction
-
 from streams import kinds
 from streams.clock import Clock, Context
-from streams.measure import Measure, ended
+from streams.measure import FOLLOW_UP, Measure, ended
 from streams.timeline import ACTORS, Case, Moment
 
 BOT = ACTORS.index("provider_bot")
-FOLLOW_UP = Fraction(7)
 
 
 class SelfService(Measure):

@@ -1,6 +1,6 @@
 """Who waits for whom (METRICS 2.5, FEATURES RSP-5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -123,20 +123,27 @@ class Waiting(Measure):
             ctx.take_back(FACTS[waits_for], self.opener, ALL, ctx.config.path(first.department, first.start))
         return set(parts)
 
-    def draw_shares(self, ctx: Context, which: Iterable[int]) -> None:
+    def draw_shares(self, ctx: Context, which: Sequence[int]) -> None:
         """The facts, at every level, of the parties and departments that these shares belong to."""
-        path, touched = ctx.config.path, [self.shares[i] for i in which]
-        for waits_for in {share.waits_for: None for share in touched}:
-            parts = [share for share in self.shares if share.waits_for == waits_for]
-            paths = [path(share.department, share.start) for share in parts]
+        path, done = ctx.config.path, set[str]()
+        for i in which:
+            share = self.shares[i]
+            waits_for = share.waits_for
+            parts = [one for one in self.shares if one.waits_for == waits_for]
             if len(parts) == 1:
-                self.draw_sum(ctx, ALL, paths[0], parts)
-                continue
-            for level in ctx.levels:
-                of = {labels[level]: labels for labels, share in zip(paths, parts, strict=True) if share in touched}
-                for label, departments in of.items():
-                    own = [share for labels, share in zip(paths, parts, strict=True) if labels[level] == label]
-                    self.draw_sum(ctx, (level,), departments, own)
+                self.draw_sum(ctx, ALL, path(share.department, share.start), parts)
+            elif waits_for not in done:
+                done.add(waits_for)
+                self.draw_levels(ctx, parts, [self.shares[k] for k in which])
+
+    def draw_levels(self, ctx: Context, parts: Sequence[Share], touched: Sequence[Share]) -> None:
+        """The facts of one party, whom several departments' cases have waited for, where one of ``touched`` is counted."""
+        paths = [ctx.config.path(share.department, share.start) for share in parts]
+        for level in ctx.levels:
+            of = {labels[level]: labels for labels, share in zip(paths, parts, strict=True) if share in touched}
+            for label, departments in of.items():
+                own = [share for labels, share in zip(paths, parts, strict=True) if labels[level] == label]
+                self.draw_sum(ctx, (level,), departments, own)
 
     def draw_sum(self, ctx: Context, levels: Levels, departments: tuple[str, ...], parts: Sequence[Share]) -> None:
         """The fact of one party, of ``departments`` at one level or at all: the sum of ``parts``."""
