@@ -132,11 +132,15 @@ class Cases:
         the processor's cache, and says what changes several times in a batch once.
         """
         passed, self.passed = self.passed, {}
+        due: set[str] = set()
         for source, marks in passed.items():
-            for case_id in sorted(self._due(source, marks.untils[-1])):
-                run.setdefault(case_id, [])
+            due |= self._due(source, marks.untils[-1])
+        for case_id in sorted(due):
+            run.setdefault(case_id, [])
         for case_id, items in run.items():
             touch = Touch(self, case_id)
+            if case_id in due:
+                touch.awaits = FAR
             touch.live(items, passed.get(touch.source, NOTHING_PASSED))
             touch.close()
         run.clear()
@@ -168,7 +172,7 @@ class Cases:
         while heap and heap[0][0] <= until:
             wake, case_id = heapq.heappop(heap)
             if self.awaited.get(case_id) == wake:
-                del self.awaited[case_id]  # whoever has it in hand says what it waits for next
+                del self.awaited[case_id]  # whoever has it in hand says what it awaits next
                 due.add(case_id)
         return due
 

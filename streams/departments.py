@@ -68,8 +68,8 @@ _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 class Shelf:
     """The keys of the records that are counted in one place, each under the day on which to look whether it can be let go: what
-    becomes of a fact meanwhile moves nothing here. ``told``: the pairs (no counterpart: the department alone) that
-    :class:`Departments` remembers.
+    becomes of a fact meanwhile moves nothing here. ``told``: the counterparts (empty: the department alone) with whom
+    :class:`Departments` remembers it.
     """
 
     __slots__ = ("days", "departments", "levels", "measure", "paired", "told")
@@ -78,7 +78,7 @@ class Shelf:
         self.measure, self.levels, self.departments = first.measure, first.levels, first.departments
         self.paired = first.measure in PAIRS
         self.days: dict[int, list[bytes]] = {}
-        self.told: set[tuple[str, str]] = set()
+        self.told: set[tuple[str, ...]] = set()
 
     def put(self, key: bytes, day: int) -> None:
         if day in self.days:
@@ -177,10 +177,10 @@ class Departments:
 
     def _remember(self, shelf: Shelf, counterparts: tuple[str, ...]) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
+        if counterparts in shelf.told:
+            return
+        shelf.told.add(counterparts)
         for pair in zip(shelf.departments, counterparts, strict=True):
-            if pair in shelf.told:
-                continue
-            shelf.told.add(pair)
             about = (shelf.measure, *pair)
             if pair[0] != pair[1] and shelf.measure in CATALOGUE and about not in self.answered:
                 self.answered.add(about)

@@ -66,6 +66,9 @@ _touched_level = {kind: _every(m.name for m in _LEVEL if kind in m.on) for kind 
 _WITH_ONE_CLOCK = [m.name for m in _WHOLE if not m.several]
 _one_clock = _every(f"{name}.clock" for name in _WITH_ONE_CLOCK)
 _with_several = _every(m.name for m in _WHOLE if m.several)
+_LEVEL_ONE_CLOCK = [m.name for m in _LEVEL if not m.several]
+_level_one_clock = _every(_LEVEL_ONE_CLOCK)
+_level_several = _every(m.name for m in _LEVEL if m.several)
 
 
 class Head(Struct, array_like=True, gc=False):
@@ -208,7 +211,12 @@ def _running(head: Head) -> list[tuple[str, Levels, Clock]]:
     state: Measure
     for state in _with_several(head.whole):
         found += [(name, ALL, clock) for name, clock in state.clocks()]
-    for states in _every_level(head.by_level):
+    states: list[Measure]
+    for name, states in zip(_LEVEL_ONE_CLOCK, _level_one_clock(head.by_level), strict=True):
+        for state in states:
+            if state.clock is not None:
+                found.append((name, state.levels, state.clock))
+    for states in _level_several(head.by_level):
         for state in states:
             found += [(name, state.levels, clock) for name, clock in state.clocks()]
     return found

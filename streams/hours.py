@@ -95,7 +95,14 @@ class Calendar:
             return 0
         if self._always:
             return b - a
-        return self._worked_by(b) - self._worked_by(a)
+        if a < self._from or b >= self._until:
+            self._cover(a)
+            self._cover(b)
+        starts, ends, base = self._starts, self._ends, self._base  # as :meth:`_worked_by` has it, twice, without the calls
+        i = bisect_right(starts, a) - 1
+        j = bisect_right(starts, b, i) - 1
+        left, right = ends[i], ends[j]
+        return base[j] + (b if b < right else right) - base[i] - (a if a < left else left)
 
     def cumulative(self, t: int) -> int:
         """Monotone: ``worked(a, b) == cumulative(b) - cumulative(a)``. Its zero is the same in every process."""

@@ -64,7 +64,8 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
     version, begins = -1, b""
     for (measure, opener, levels, departments), picture in drawn:
         if picture.version != version:
-            version, begins = picture.version, beginning(picture.version)
+            version = picture.version
+            begins = beginning(version)
         shared = begins + _encode(picture.shared)[1:]
         for owner, place, end in _places(measure, levels, departments, picture.counterparts, partition):
             key = opener + place + case

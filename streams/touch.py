@@ -71,7 +71,7 @@ NOTHING_PASSED = Passed([], [])
 class Touch:
     """One case while it is in hand: decoded once, changed by some records, written once by :meth:`close`."""
 
-    __slots__ = ("case_id", "cases", "history", "now", "row", "said", "source", "touched")
+    __slots__ = ("awaits", "case_id", "cases", "history", "now", "row", "said", "source", "touched")
 
     def __init__(self, cases: Cases, case_id: str) -> None:
         self.cases, self.case_id = cases, case_id
@@ -82,6 +82,8 @@ class Touch:
         self.now = cases.meta.marks.get(self.source, NEVER)
         self.said: dict[Key, Picture] = {}
         self.touched = False
+        self.awaits = self.row.wake
+        """The watermark that it is known to wait for."""
 
     def begin(self, offset: int) -> None:
         self.touched, self.history.version = True, offset
@@ -214,7 +216,7 @@ class Touch:
         self.history.append(m, head)
         if case.ended is not None:
             ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
-        if ctx.freed <= row.wake:  # or it would be woken for nothing
+        if ctx.freed <= row.wake < FAR:  # or it would be woken for nothing
             self.wake_at(min(ctx.wake, next_wake(head)))
         else:
             row.wake = min(row.wake, ctx.wake)
@@ -386,12 +388,13 @@ class Touch:
 
     def close(self) -> None:
         """Say the facts, and write the row."""
-        self.cases.wait(self.case_id, self.row.wake)
+        row = self.row
+        if row.wake != self.awaits:
+            self.cases.wait(self.case_id, row.wake)
         if not self.touched:
             return
         if self.said:
             self.cases.outputs += records(self.said, self.case_id, self.cases.of_facts)
-        row = self.row
         self.cases.put(
             self.case_id, b"".join((encode(row), b""))
         )  # a copy: an encoder leaves up to half as much behind free
