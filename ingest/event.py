@@ -362,6 +362,32 @@ class ExternalScoreData(Payload):
     answers: Annotated[int, Meta(ge=0)]
 
 
+class Topic(StrEnum):
+    """What a suggestion is about: a closed list, for a text of one's own can tell who wrote it."""
+
+    reliability = "reliability"
+    responsiveness = "responsiveness"
+    assurance = "assurance"
+    empathy = "empathy"
+    tangibles = "tangibles"
+    communication = "communication"
+    working_here = "working_here"
+    other = "other"
+
+
+class YouSaidData(Payload):
+    """A suggestion or complaint to ``department``, as the source names it; ``wave``: the survey that it came out of."""
+
+    department: Key
+    week: Key
+    topic: Topic
+    wave: Name = ""
+
+
+class WeDidData(Payload):
+    week: Key
+
+
 class Answered(Envelope, tag=TYPE_PREFIX + "answered"):
     data: AnsweredData
 
@@ -374,7 +400,21 @@ class ExternalScore(Envelope, tag=TYPE_PREFIX + "external_score"):
     data: ExternalScoreData
 
 
-FeedbackEvent = Answered | Rated | ExternalScore
+class YouSaid(Envelope, tag=TYPE_PREFIX + "you_said"):
+    """The subject is the source's own key of the suggestion."""
+
+    data: YouSaidData
+
+
+class WeDid(Envelope, tag=TYPE_PREFIX + "we_did"):
+    """What became of a suggestion was told to those who made it. The subject is that of its ``you_said``; the first one counts."""
+
+    data: WeDidData
+
+
+OpenFeedback = ExternalScore | YouSaid | WeDid
+"""Feedback that no single person gives: it goes to the log of events at once."""
+FeedbackEvent = Answered | Rated | OpenFeedback
 
 
 class WatermarkData(Payload):

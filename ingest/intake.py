@@ -1,4 +1,4 @@
-"""Where what sources tell is said: cases and weekly scores to the log, persons to the directory, answers to
+"""Where what sources tell is said: cases, weekly scores and suggestions to the log, persons to the directory, answers to
 where they wait for the end of their week, and what cannot be read to where it waits for somebody.
 """
 
@@ -15,10 +15,10 @@ from ingest.event import (
     Absent,
     Answered,
     CaseEvent,
-    ExternalScore,
     Joined,
     Left,
     Moved,
+    OpenFeedback,
     PersonEvent,
     Rated,
     encode,
@@ -116,7 +116,7 @@ class Intake:
                 self.sink.say("directory", key, record)
                 self._directed[key] = record
 
-    def _say(self, made: CaseEvent | Answer | ExternalScore | Rejected) -> None:
+    def _say(self, made: CaseEvent | Answer | OpenFeedback | Rejected) -> None:
         counts = self.counts
         if isinstance(made, Rejected):
             counts.rejected += 1

@@ -1,6 +1,6 @@
 """A source compared with what was said of it: which of its events are missing, by their ids, and are said again.
 
-What is compared lies on the topic of events: cases and weekly scores. Persons and answers are kept elsewhere.
+What is compared lies on the topic of events: cases, weekly scores and suggestions. Persons and answers are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ingest.connector import Api, Connector, Document, Rejected
-from ingest.event import TYPE_PREFIX, TYPES, Absorbed, CaseEvent, ExternalScore, Instant, Revive, Watermark, encode
+from ingest.event import TYPE_PREFIX, TYPES, Absorbed, CaseEvent, Instant, OpenFeedback, Revive, Watermark, encode
 from ingest.identity import People
 from ingest.intake import Sink
 
@@ -161,7 +161,7 @@ class Found(Struct):
 
 
 Known = Collection[str] | Callable[[str], bool]
-Logged = CaseEvent | ExternalScore
+Logged = CaseEvent | OpenFeedback
 
 
 def missing(
@@ -175,7 +175,7 @@ def missing(
     is_known = known if callable(known) else known.__contains__
     for document in documents:
         for made in connector.parse(document, people):
-            if isinstance(made, CaseEvent | ExternalScore):
+            if isinstance(made, CaseEvent | OpenFeedback):
                 if (since is None or made.time >= since) and not is_known(made.id):
                     yield made
             elif isinstance(made, Rejected):

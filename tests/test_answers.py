@@ -27,12 +27,12 @@ from msgspec.structs import replace
 from on_kafka import Installation
 
 from ingest.answers.keys import BadKeys, Keys, Unopened
-from ingest.answers.store import FLOOR, AnswersError, AnswersLocked, AnswerStore, WrongKey
+from ingest.answers.store import AnswersError, AnswersLocked, AnswerStore, WrongKey
 from ingest.broker import BrokerUnavailable
 from ingest.connector import Rejected
 from ingest.connectors.survey_file import SurveyFile
 from ingest.event import Answered, Rated, decode
-from ingest.feedback import answered, rated
+from ingest.feedback import FLOOR, answered, rated
 from ingest.identity import Identity, People
 from ingest.intake import Answer, Intake
 from ingest.publish import Publisher

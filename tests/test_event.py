@@ -46,6 +46,8 @@ DATA: dict[str, Any] = {
     "answered": {"wave": "2024-03", "person": "w:1", "department": "finance", "items": {"helpful": 9}},
     "rated": {"week": "2024-W10", "person": "w:1", "department": "finance", "about": "it", "score": 4, "best": 5},
     "external_score": {"week": "2024-W10", "score": 4.5, "answers": 120},
+    "you_said": {"department": "it", "week": "2024-W10", "topic": "communication", "wave": "2024-03"},
+    "we_did": {"week": "2024-W12"},
     "watermark": {"until": "2024-03-04T09:00:00Z"},
     "config": {"version": 3},
     "absorbed": {"origin": "desk/INC2", "version": 7, "entries": [[["desk/INC2"], True, ["e30="]]]},

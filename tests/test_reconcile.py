@@ -50,7 +50,7 @@ def fed(name: str) -> tuple[Fixture, list[Any]]:
     """What its whole feed means, each once."""
     fixture = Fixture(name)
     documents = [document for page in fixture.pages() for document in page.documents]
-    made = {m.id: m for m in fixture.parse(documents) if isinstance(m, e.CaseEvent | e.ExternalScore)}
+    made = {m.id: m for m in fixture.parse(documents) if isinstance(m, e.CaseEvent | e.OpenFeedback)}
     return fixture, list(made.values())
 
 

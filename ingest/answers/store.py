@@ -23,11 +23,9 @@ from msgspec.structs import replace
 
 from ingest.answers.keys import Keys, Unopened
 from ingest.event import Answered, Rated, decode, encode
-from ingest.feedback import week_begins
+from ingest.feedback import FLOOR, week_begins
 from ingest.intake import Answer, Sink
 
-FLOOR = 5
-"""Fewer pseudonyms than these do not leave: they wait for the next week's. No setting lowers it."""
 REMEMBERED = timedelta(days=35)
 """At least so long is known what has been published: as long as the topic holds it."""
 WEEK = timedelta(days=7)
@@ -61,8 +59,8 @@ class WrongKey(AnswersError):
 class AnswerCounts(Struct):
     """Since the start, and as they were when the week last changed: numbers that moved with each answer would tell when it came.
 
-    ``waiting``: held back then, for there were fewer than :data:`FLOOR`. ``late``: came when their week had been published.
-    ``repeated``: not taken, for their id had been published.
+    ``waiting``: held back then, for there were fewer than ``ingest.feedback.FLOOR``. ``late``: came when their week had been
+    published. ``repeated``: not taken, for their id had been published.
     """
 
     waiting: int = 0

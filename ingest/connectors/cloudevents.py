@@ -16,7 +16,7 @@ from msgspec import Struct
 from ingest import event as e
 from ingest.connector import Document, Doorbell, FromOutside, Hook, Rejected, Tells
 from ingest.event import EPOCH, TYPES, Actor, Unreadable
-from ingest.feedback import answered, rated, week_of
+from ingest.feedback import answered, rated, we_did, week_of, you_said
 from ingest.identity import HEX_DIGITS, People
 from ingest.posted import Posted
 from ingest.reading import decoded
@@ -31,6 +31,7 @@ LAST_SEQUENCE = (1 << 63) - 1
 SHOWN = 80
 """So many characters of what a sender wrote are said back."""
 
+_YOU_SAID = str(e.YouSaid.__struct_config__.tag)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPED = re.compile(r"\\(.)")
 _WHOLE = re.compile(r"[0-9]{1,19}")
@@ -91,6 +92,8 @@ class CloudEvents(Posted):
             )
         elif isinstance(event, e.Rated):
             yield _rated(event, people)
+        elif isinstance(event, e.YouSaid | e.WeDid):
+            yield _suggestion(event)
         else:
             yield self._hidden(event, people)
 
@@ -123,6 +126,10 @@ class CloudEvents(Posted):
             return f"source {str(source)[:SHOWN]!r} is not {self.source!r}, as the events of this source must say"
         if "data_base64" in given or not (isinstance(content, str) and _is_json(content)):
             return "the data is no JSON: send it as 'data', with a datacontenttype of application/json or none"
+        data = given.get("data")
+        if kind == _YOU_SAID and isinstance(data, dict) and data.get("topic") not in list(e.Topic):
+            # a text is not said back: it may tell who wrote it
+            return f"the topic of a suggestion must be one of {', '.join(e.Topic)}"
         return ""
 
     def _hidden(self, event: FromOutside, people: People) -> FromOutside:
@@ -148,13 +155,29 @@ def _case(given: Document) -> str:
 
 def _rated(event: e.Rated, people: People) -> e.Rated:
     """Raises ``Unreadable``."""
-    data, week = event.data, week_of(event.time)
-    if data.week != week:
-        raise Unreadable(f"week {data.week[:SHOWN]!r} is not that of its time, {week!r}")
+    _check_week(event)
+    data = event.data
     person = _pseudonym(data.person, people)
     return rated(
         people, person, event.time, about=data.about, score=data.score, best=data.best, department=data.department
     )
+
+
+def _suggestion(event: e.YouSaid | e.WeDid) -> e.YouSaid | e.WeDid:
+    """Nobody's. Raises ``Unreadable``."""
+    _check_week(event)
+    if isinstance(event, e.WeDid):
+        return we_did(event.source, event.subject, event.time)
+    data = event.data
+    return you_said(
+        event.source, event.subject, event.time, department=data.department, topic=data.topic, wave=data.wave
+    )
+
+
+def _check_week(event: e.Rated | e.YouSaid | e.WeDid) -> None:
+    """Raises ``Unreadable``."""
+    if event.data.week != (week := week_of(event.time)):
+        raise Unreadable(f"week {event.data.week[:SHOWN]!r} is not that of its time, {week!r}")
 
 
 def _pseudonym(person: str, people: People) -> str:
