@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,6 +17,7 @@ from ingest.event import Record, watermark
 from ingest.simulation.account import US
 from ingest.simulation.company import TIDEWELL
 from ingest.simulation.description import company_file, norms_file
+from ingest.simulation.feedback import Feedback, Week
 from ingest.simulation.generated import company_of
 from ingest.simulation.parts import DAY, HOUR, Company, Service, Unit
 from ingest.simulation.story import Story
@@ -31,6 +32,14 @@ TICK = timedelta(microseconds=1)
 WEEKDAYS = (1.2, 1.1, 1.0, 0.95, 0.75, 0.04, 0.03)
 HOURS = (0, 0, 0, 0, 0, 0.05, 0.3, 0.8, 2, 4, 4.2, 3.4, 1.8, 2.6, 3.4, 3, 2, 1, 0.4, 0.2, 0.15, 0.1, 0.05, 0)
 HOLIDAY = 0.03
+
+
+class Options(TypedDict, total=False):
+    """Which company, and which of its days: see :func:`simulate`."""
+
+    start: date
+    cases_per_day: float | None
+    departments: int | None
 
 
 def simulate(
@@ -70,17 +79,29 @@ def simulate(
     return _Run(world, start, days, rate, recorder).records()
 
 
-def truth(
-    seed: int,
-    days: int = 120,
-    *,
-    start: date = START,
-    cases_per_day: float | None = None,
-    departments: int | None = None,
-) -> Truth:
+def simulate_with_feedback(
+    seed: int, days: int = 120, *, recorder: Truth | None = None, **options: Unpack[Options]
+) -> Iterator[Record | Week]:
+    """The records of :func:`simulate`, and when a week is over, what people answered in it. A week that is not over when the time
+    is, publishes nothing. ``recorder`` then knows what was answered, too. Raises as :func:`simulate`.
+    """
+    records = simulate(seed, days, recorder=recorder, **options)
+    feedback = Feedback(seed, company_of(seed, options.get("departments")), options.get("start", START))
+    return _heard(records, feedback, recorder)
+
+
+def _heard(records: Iterator[Record], feedback: Feedback, recorder: Truth | None) -> Iterator[Record | Week]:
+    for record in records:
+        yield record
+        yield from feedback.hear(record)
+    if recorder is not None:
+        recorder.heard = feedback.heard
+
+
+def truth(seed: int, days: int = 120, **options: Unpack[Options]) -> Truth:
     """What has to be measured of :func:`simulate` with the same arguments, as of its last watermark."""
     found = Truth()
-    for _ in simulate(seed, days, start=start, cases_per_day=cases_per_day, departments=departments, recorder=found):
+    for _ in simulate(seed, days, recorder=found, **options):
         pass
     return found
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ingest.simulation.account import Account
+from ingest.simulation.heard import Heard
 from ingest.simulation.measured import Measured, measure
 from ingest.simulation.world import Places
 
@@ -58,27 +59,34 @@ class Cell(NamedTuple):
 
 
 class _File(Struct, forbid_unknown_fields=True):
-    """``cells`` in order: what a :class:`Cell` has, n, calendar and business time in microseconds."""
+    """``cells`` in order: what a :class:`Cell` has, n, calendar and business time in microseconds. ``feedback``: what people
+    answered, if it was asked for.
+    """
 
     truth: Run
     as_of_us: int
     cells: list[tuple[str, int, str, str, str, int, int, int]]
+    feedback: Heard | None = None
 
 
 @dataclass
 class Truth:
-    """``totals``: number and sums for every cell, as of ``now``. ``each``, if given, gets every single value as well."""
+    """``totals``: number and sums for every cell, as of ``now``. ``each``, if given, gets every single value as well.
+    ``heard``: what people answered, where ``simulate_with_feedback`` filled it.
+    """
 
     each: Callable[[Measured], None] | None = None
     totals: dict[Cell, Total] = field(default_factory=dict, init=False)
     now: int = field(default=0, init=False)
     run: Run | None = field(default=None, init=False)
     places: Places | None = field(default=None, init=False, repr=False)
+    heard: Heard | None = field(default=None, init=False)
 
     def begin(self, run: Run, places: Places, now: int) -> None:
         """A run begins whose last watermark is ``now``, in UTC microseconds."""
         self.run, self.places, self.now = run, places, now
         self.totals.clear()
+        self.heard = None
 
     def add(self, account: Account) -> None:
         """A case that was told to its end."""
@@ -94,13 +102,14 @@ class Truth:
                 self.each(value)
 
     def written(self) -> bytes:
-        """The truth file: JSON, one line for each cell."""
+        """The truth file: JSON, one line for each cell, and one for what people answered."""
         if self.run is None:
             raise ValueError("a truth that no simulation has begun: give it to `simulate`")
         cells = [(*cell, t.n, t.calendar_us, t.business_us) for cell, t in sorted(self.totals.items())]
         lines = b",\n".join(map(msgspec.json.encode, cells))
         head = msgspec.json.encode({"truth": self.run, "as_of_us": self.now})
-        return head[:-1] + b',"cells":[\n' + lines + b"\n]}\n"
+        heard = b"" if self.heard is None else b',"feedback":\n' + msgspec.json.encode(self.heard)
+        return head[:-1] + b',"cells":[\n' + lines + b"\n]" + heard + b"}\n"
 
 
 def read(text: bytes, run: Run) -> Truth:
@@ -112,7 +121,7 @@ def read(text: bytes, run: Run) -> Truth:
     if file.truth != run:
         raise WrongTruth(f"the truth of {file.truth}, not of {run}: delete it to write a new one, or run what it is of")
     truth = Truth()
-    truth.run, truth.now = run, file.as_of_us
+    truth.run, truth.now, truth.heard = run, file.as_of_us, file.feedback
     for name, level, department, counterpart, outcome, n, calendar_us, business_us in file.cells:
         cell = Cell(name, level, department, counterpart, outcome)
         truth.totals[cell] = Total(n, calendar_us, business_us)
