@@ -191,16 +191,28 @@ def test_waves_are_four_weeks_apart_and_can_be_answered_for_two(months: Told) ->
 
 
 def test_departments_answer_at_rates_of_their_own(months: Told) -> None:
-    waves, heads, count = 4, Counter[str](), Counter[str]()
-    for unit in UNITS:
-        heads[unit.department] += unit.heads
+    asked, answered = Counter[str](), Counter[str]()
+    for row in months.heard.asked:
+        asked[row.department] += row.n
     for answer in months.answers():
         if isinstance(answer, Answered) and not answer.data.about:
-            count[DEPARTMENT[answer.data.department]] += 1
-    rates = {department: count[department] / waves / n for department, n in heads.items()}
+            answered[DEPARTMENT[answer.data.department]] += 1
+    rates = {department: answered[department] / n for department, n in asked.items()}
     assert all(0.2 < rate < 1 for rate in rates.values())
-    assert 0.4 < count.total() / waves / heads.total() < 0.8
+    assert 0.4 < answered.total() / asked.total() < 0.8
     assert max(rates.values()) - min(rates.values()) > 0.2
+
+
+def test_everybody_is_asked_once_in_a_wave(months: Told) -> None:
+    heads = sum(unit.heads for unit in UNITS)
+    waves = Counter[str]()
+    for row in months.heard.asked:
+        waves[row.wave] += row.n
+    assert len(waves) == 4
+    assert len(set(waves.values())) > 1, "some have come or gone meanwhile"
+    assert all(0.95 * heads < n < 1.05 * heads for n in waves.values())
+    places = {(row.department, row.site) for row in months.heard.asked}
+    assert places >= {(row.voices.department, row.voices.site) for row in months.heard.persons if row.voices.site}
 
 
 def test_larger_departments_have_sites_and_others_none(months: Told) -> None:

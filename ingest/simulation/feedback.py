@@ -147,6 +147,8 @@ class Feedback:
         for one in self._respondents:
             rng = Random(f"{self._seed} {wave} {one.person}")
             department = self._places.department(one.unit, microseconds(self._begins - TICK))
+            if not number:
+                self._tally.asked(wave, department, one.site)
             answers, late = rng.random() < self._respondents.willing(department), rng.random() < SECOND_WEEK
             if answers and late == (number > 0):
                 yield from self._answers(wave, one, department, lately.get(department, {}), rng)

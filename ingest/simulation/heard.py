@@ -31,6 +31,15 @@ class Voices(NamedTuple):
     about: str
 
 
+class Asked(NamedTuple):
+    """How many could have answered: all that were there when the first week of the wave was over."""
+
+    wave: str
+    department: str
+    site: str
+    n: int
+
+
 class Persons(NamedTuple):
     """How many answered."""
 
@@ -87,6 +96,7 @@ class Planted(NamedTuple):
 class Heard(Struct, forbid_unknown_fields=True):
     """The section of the truth file, each list in order."""
 
+    asked: list[Asked] = []
     persons: list[Persons] = []
     items: list[ItemSum] = []
     suggestions: list[Loop] = []
@@ -117,10 +127,15 @@ class Tally:
     """``worse``: the departments that are made to get worse."""
 
     worse: frozenset[str]
+    _asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _persons: Counter[Voices] = field(default_factory=Counter)
     _items: dict[tuple[Voices, str], list[int]] = field(default_factory=dict)
     _said: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     _chances: dict[tuple[str, str, str], _Chance] = field(default_factory=lambda: defaultdict(_Chance))
+
+    def asked(self, wave: str, department: str, site: str) -> None:
+        """One more."""
+        self._asked[wave, department, site] += 1
 
     def answered(self, voices: Voices, opinions: Iterable[tuple[Opinion, int]]) -> None:
         """What one person answered, each with its score on the scale of the events."""
@@ -143,6 +158,7 @@ class Tally:
     def heard(self) -> Heard:
         """As of now."""
         return Heard(
+            asked=[Asked(*key, n) for key, n in sorted(self._asked.items())],
             persons=[Persons(*row) for row in sorted(self._persons.items())],
             items=[ItemSum(*key, *sums) for key, sums in sorted(self._items.items())],
             suggestions=[Loop(*key, *counts) for key, counts in sorted(self._said.items())],
