@@ -17,35 +17,21 @@ from ingest.event import (
     Actor,
     Answered,
     AnsweredData,
-    CaseEvent,
-    Created,
-    CreatedData,
-    Joined,
-    Left,
-    Moved,
     PersonEvent,
-    PlaceData,
     Rated,
     Record,
-    Replied,
-    Routed,
-    RoutedData,
     Topic,
     WeDid,
     YouSaid,
     decode,
     encode,
-    event_id,
 )
-from ingest.feedback import FLOOR, week_begins, week_of
+from ingest.feedback import FLOOR, week_of
 from ingest.simulation.company import TIDEWELL, UNITS
-from ingest.simulation.experience import Experience, Kind, microseconds
 from ingest.simulation.feedback import Feedback, Week
-from ingest.simulation.heard import Heard, ItemSum, Tally, Voices
-from ingest.simulation.opinion import ITEMS, Opinion
-from ingest.simulation.respondents import Respondents
+from ingest.simulation.heard import Heard, Voices
+from ingest.simulation.opinion import ITEMS
 from ingest.simulation.truth import Truth, read
-from ingest.simulation.world import Places
 from ingest.survey import Item
 
 DAYS = 120
@@ -226,18 +212,6 @@ def test_larger_departments_have_sites_and_others_none(months: Told) -> None:
     assert sites["legal"] == {""}
 
 
-def test_people_are_asked_where_they_are_by_now() -> None:
-    respondents = Respondents("7", TIDEWELL)
-    mover, leaver, comer = UNITS[0].people[0], UNITS[0].people[1], "k1:new"
-    before = {one.person: one.unit for one in respondents}
-    for kind, who, place in ((Moved, mover, "Legal"), (Left, leaver, ""), (Joined, comer, "Legal")):
-        data = {"data": PlaceData(department=place)} if place else {}
-        respondents.hear(kind(id=event_id("s", who), source="s", subject=who, time=at(7), specversion="1.0", **data))  # type: ignore[arg-type]
-    after = {one.person: one.unit for one in respondents}
-    assert dict(after.items() - before.items()) == {mover: "Legal", comer: "Legal"}
-    assert before.keys() - after.keys() == {leaver}
-
-
 @pytest.mark.parametrize("departments", [None, 2, 30])
 def test_every_department_and_whoever_it_is_about_is_in_the_company_file(departments: int | None) -> None:
     company, _ = example_configuration(5, departments)
@@ -362,32 +336,6 @@ def test_what_was_planted_lies_within_its_bounds(months: Told, others: list[Hear
     assert {row.about for row in rows} == {"controlling"}
 
 
-def test_bounds_are_as_wide_as_chance(months: Told) -> None:
-    """Four standard deviations of answers whose chances are known: here three of one half, and one that is certain."""
-    tally = Tally(frozenset({"it"}))
-    voices = Voices("answers", "w", "legal", "", "it")
-    for chance, given in ((0.5, 4), (0.5, 5), (0.5, 1), (1.0, 4)):
-        tally.answered(voices, [(Opinion("empathy", given, chance), ON_TEN[given])])
-    tally.answered(Voices("ratings", "w", "legal", "", "it"), [(Opinion("score", 1, 0.5), 1)])
-    tally.answered(Voices("answers", "w", "legal", "", "hr"), [(Opinion("empathy", 1, 0.5), 0)])
-    everything, empathy = tally.heard().planted
-    assert everything[2:] == empathy[2:]
-    assert (empathy.n, empathy.favourable, empathy.expected) == (4, 3, 0.625)
-    assert empathy.low == 0.0
-    assert empathy.high == 1.0
-    few = next(row for row in months.heard.planted if row.item == "responsiveness")
-    assert few.high - few.low < 8 * (0.25 / few.n) ** 0.5
-
-
-def test_of_sealed_answers_the_share_is_known_but_for_what_is_held_back() -> None:
-    row = ItemSum(
-        Voices("answers", "w", "legal", "", "it"), "empathy", n=10, sum=0, favourable=6, promoters=0, detractors=0
-    )
-    assert row.favourable_of(10) == (0.6, 0.6)
-    assert row.favourable_of(8) == (0.5, 0.75)
-    assert row.favourable_of(5) == (0.2, 1.0)
-
-
 def test_the_truth_file_has_a_section_for_it_if_anybody_was_asked() -> None:
     recorder, silent = Truth(), Truth()
     for _ in simulate_with_feedback(4, 15, recorder=recorder):
@@ -429,57 +377,6 @@ def test_it_is_told_later_what_became_of_suggestions(months: Told) -> None:
     assert any(delay > 4 for delay in delays)
     assert {one.data.topic for _, one in made.values()} > {Topic.other, Topic.responsiveness}
     assert len({one.data.wave for _, one in made.values()}) == 4
-
-
-# -- what departments live through
-
-
-def at(hour: int, minute: int = 0, day: int = 14) -> datetime:
-    """In UTC; in Berlin it is an hour later."""
-    return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
-
-
-def event(kind: Any, when: datetime, actor: Actor = Actor.system, **fields: Any) -> CaseEvent:
-    found: CaseEvent = kind(
-        id=event_id("s", f"{kind} {when}"),
-        source="s",
-        subject="HD-1",
-        time=when,
-        specversion="1.0",
-        actor=actor,
-        **fields,
-    )
-    return found
-
-
-def lived(*events: CaseEvent, until: datetime) -> dict[tuple[str, str], dict[Kind, float]]:
-    experience = Experience(Places(TIDEWELL, START))
-    for one in events:
-        experience.hear(one)
-    return experience.lately(microseconds(until))
-
-
-ASKED = event(Created, at(7), Actor.requester, data=CreatedData(requester_group="Marketing", priority="normal"))
-TO_IT = event(Routed, at(7, 1), data=RoutedData(group="IT Service Desk"))
-END = week_begins(at(7)) + WEEK
-
-
-def test_speed_is_how_often_the_time_fits_into_what_was_promised() -> None:
-    """IT promises four open hours, and had the case from 8:00 on; it was closed for an hour at noon."""
-    for answered_at, speed in ((at(9), 1.0), (at(12), 0.0), (at(7, 30), 3.0)):
-        told = lived(ASKED, TO_IT, event(Replied, answered_at, Actor.provider_human), until=END)
-        assert told == {("marketing", "it"): {Kind.answer: pytest.approx(speed)}}
-
-
-def test_who_has_waited_in_vain_for_longer_than_promised_has_lived_through_that() -> None:
-    assert lived(ASKED, TO_IT, until=at(9)) == {}
-    assert lived(ASKED, TO_IT, until=at(6, day=15))["marketing", "it"][Kind.answer] == pytest.approx(-1.0)
-
-
-def test_what_lies_four_weeks_back_is_forgotten() -> None:
-    answer = event(Replied, at(9), Actor.provider_human)
-    assert lived(ASKED, TO_IT, answer, until=at(9) + 4 * WEEK - timedelta(seconds=1)) != {}
-    assert lived(ASKED, TO_IT, answer, until=at(9) + 4 * WEEK) == {}
 
 
 # -- what cannot be
