@@ -25,6 +25,8 @@ MAX_RECORD_BYTES = 1 << 20
 LARGEST_RECORD_BYTES = 16 * MAX_RECORD_BYTES
 """What a case of thousands of events says to another, or is folded anew from."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PUBLISHED = "_answers"
+"""The source of the watermarks in ``crossdesk.feedback``: the answers that leave in a week stand before its mark."""
 NAMESPACE = uuid.UUID("6f9c3a52-6a0b-5d7e-9a43-0c8a5f2c1d10")
 
 

@@ -50,7 +50,7 @@ _TOPICS = (
     Topic("cases", "row of the state of a case", COMPACTED, derived=True),
     Topic("facts", "fact; the partition is the department's", _kept(13 * MONTH_MS), derived=True),
     Topic("departments", "row of the state of the windows", COMPACTED, derived=True),
-    Topic("feedback", "department", _kept(35 * DAY_MS)),
+    Topic("feedback", "department", _kept(35 * DAY_MS), spread=False),
     Topic("sealed", "batch", FOR_EVER, spread=False),
     Topic("indicators", "indicator, department, counterpart, window", COMPACTED, derived=True),
     Topic("late", "case", FOR_EVER),

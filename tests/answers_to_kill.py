@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ingest.answers.keys import Keys
 from ingest.answers.store import AnswerStore
-from ingest.event import Answered
+from ingest.event import PUBLISHED, Answered
 from ingest.feedback import answered
 from ingest.identity import Identity, People
 
@@ -50,6 +50,8 @@ class Sink:
 
     def say(self, topic: str, key: str, value: bytes) -> None:
         assert topic == "feedback"
+        if key == PUBLISHED:
+            return
         self.file.write(f"{self.week}\t{key}\t{value.decode()}")
 
     def settle(self) -> None:

@@ -29,9 +29,8 @@ from on_kafka import Installation
 from ingest.answers.keys import BadKeys, Keys, Unopened
 from ingest.answers.store import AnswersError, AnswersLocked, AnswerStore, WrongKey
 from ingest.broker import BrokerUnavailable
-from ingest.connector import Rejected
 from ingest.connectors.survey_file import SurveyFile
-from ingest.event import Answered, Rated, decode
+from ingest.event import PUBLISHED, Answered, ConfigMark, Rated, Record, Watermark, decode, watermark
 from ingest.feedback import FLOOR, answered, rated
 from ingest.identity import Identity, People
 from ingest.intake import Answer, Intake
@@ -48,22 +47,33 @@ HERE = Path(__file__).parent
 
 
 class Said:
-    """A sink that remembers; after ``breaks_after`` records, and when settled if that is 0, it is away."""
+    """A sink that remembers, and of ``marks`` how many records were durable before; after ``breaks_after`` records it is away."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, str, bytes]] = []
-        self.settled = 0
+        self.marks: list[tuple[int, Record]] = []
+        self.settled = self.durable = 0
         self.breaks_after: int | None = None
         self.at_settle: Callable[[], object] = lambda: None
 
     def say(self, topic: str, key: str, value: bytes) -> None:
         if self.breaks_after is not None and len(self.records) >= self.breaks_after:
             raise BrokerUnavailable("away")
-        self.records.append((topic, key, value))
+        if key == PUBLISHED:
+            assert topic == "feedback"
+            self.marks.append((self.durable, decode(value)))
+        else:
+            self.records.append((topic, key, value))
 
     def settle(self) -> None:
         self.at_settle()
         self.settled += 1
+        self.durable = len(self.records)
+
+    @property
+    def published(self) -> list[tuple[int, datetime]]:
+        """The weeks that were said to be published, and behind how many records."""
+        return [(durable, mark.data.until) for durable, mark in self.marks if isinstance(mark, Watermark)]
 
     @property
     def ids(self) -> list[str]:
@@ -111,8 +121,10 @@ def test_answers_leave_when_their_week_is_over_all_at_once_and_are_gone(store: A
     assert store.publish(NEXT, said) == 8
     assert sorted(said.ids) == sorted(one.id for one in kept)
     assert sorted(map(repr, (decode(value) for _, _, value in said.records))) == sorted(map(repr, kept))
-    assert said.settled == 1
-    assert store.publish(NEXT, said) == store.publish(NEXT + WEEK, said) == 0
+    assert said.published == [(8, NEXT)]
+    assert store.publish(NEXT, said) == 0
+    assert said.settled == 2
+    assert store.publish(NEXT + WEEK, said) == 0
     assert len(said.records) == 8
     assert store._one("SELECT count(*) FROM answers") == 0
 
@@ -133,7 +145,7 @@ def test_after_a_stop_of_several_weeks_all_that_is_due_leaves_together(path: Pat
         said = Said()
         assert store.publish(MONDAY + 4 * WEEK, said) == 10
     assert {decode(value).time for _, _, value in said.records} == {MONDAY, NEXT}
-    assert said.settled == 1
+    assert said.published == [(10, MONDAY + 4 * WEEK)]
 
 
 def test_what_a_source_tells_of_former_weeks_to_a_new_store_leaves_when_the_week_changes(path: Path) -> None:
@@ -439,7 +451,57 @@ def test_answers_are_deleted_only_when_the_sink_has_settled(store: AnswerStore) 
     said, there = Said(), list[int]()
     said.at_settle = lambda: there.append(store._one("SELECT count(*) FROM answers"))
     store.publish(NEXT, said)
-    assert there == [6]
+    assert there == [6, 6]
+
+
+def test_that_a_week_is_published_is_said_behind_its_last_answer_even_if_there_is_none(store: AnswerStore) -> None:
+    said = Said()
+    store.publish(NEXT - timedelta(seconds=1), said)
+    assert said.published == []
+    for now in (NEXT, NEXT + timedelta(days=3)):
+        store.publish(now, said)
+    assert said.published == [(0, NEXT)]
+    store.keep_all(several(6, NEXT))
+    store.publish(NEXT + WEEK, said, 7)
+    assert said.published[1:] == [(6, NEXT + WEEK)]
+    assert [mark.data.version for _, mark in said.marks if isinstance(mark, ConfigMark)] == [7]
+    assert isinstance(said.marks[-1][1], Watermark)
+    assert said.marks[-1][1].source == PUBLISHED
+
+
+def test_no_week_is_said_to_be_published_by_a_clock_that_is_wrong(path: Path) -> None:
+    said = Said()
+    with AnswerStore(path, Keys(KEY)) as store:
+        for week in (2, 1, 2, 0, 1):  # new; put back over a Monday; as before; put back by two weeks; and it goes on
+            store.publish(MONDAY + week * WEEK, said)
+    assert said.published == [(0, NEXT)]
+
+
+def test_who_is_stopped_before_the_week_is_said_to_be_published_says_so_later_under_another_id(path: Path) -> None:
+    first, second = Said(), Said()
+
+    def break_at(settle: int) -> Callable[[], None]:
+        def fail() -> None:
+            if first.settled == settle:
+                raise BrokerUnavailable("away")
+
+        return fail
+
+    with AnswerStore(path, Keys(KEY)) as store:
+        published(store, MONDAY)
+        store.keep_all(several(6))
+        for settle in (0, 1):
+            first.at_settle = break_at(settle)
+            with pytest.raises(BrokerUnavailable):
+                store.publish(NEXT, first)
+    assert first.published == [(12, NEXT)], "the answers were said twice; the first time they may not have come"
+    with AnswerStore(path, Keys(KEY)) as store:
+        assert store.publish(NEXT, second) == 6
+        assert store.publish(NEXT, second) == 0
+    assert second.published == [(6, NEXT)]
+    ids = {mark.id for _, mark in [*first.marks, *second.marks]}
+    assert len(ids) == 2
+    assert watermark(PUBLISHED, NEXT).id not in ids, "it cannot be computed"
 
 
 def test_two_processes_do_not_keep_answers_in_one_file(path: Path, store: AnswerStore) -> None:
@@ -570,13 +632,9 @@ def test_a_week_on_a_broker(installation: Installation, store: AnswerStore) -> N
         assert store.publish(NEXT, publisher) == 40
         assert store.publish(NEXT, publisher) == 0
     held = installation.held("feedback")
-    where: dict[bytes | None, set[int]] = defaultdict(set)
-    for partition, records in held.items():
-        for key, _ in records:
-            where[key].add(partition)
-    assert {key: len(partitions) for key, partitions in where.items()} == dict.fromkeys(
-        [b"finance", b"people", b"legal", b"survey"], 1
-    )
-    there = [decode(value) for records in held.values() for _, value in records if value is not None]
+    assert [*held] == [0], "leftovers of all departments come together, and the mark stands behind every answer"
+    keys = Counter(key for key, _ in held[0])
+    assert keys == {b"finance": 10, b"people": 10, b"legal": 10, b"survey": 10, PUBLISHED.encode(): 1}
+    *there, mark = [decode(value) for _, value in held[0] if value is not None]
+    assert isinstance(mark, Watermark)
     assert sorted(map(repr, there)) == sorted(map(repr, kept))
-    assert not any(isinstance(one, Rejected) for one in there)

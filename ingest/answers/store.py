@@ -11,18 +11,19 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from secrets import SystemRandom
 from threading import Lock
 from typing import Any, Self
+from uuid import UUID
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ingest.answers.keys import Keys, Unopened
-from ingest.event import Answered, Rated, decode, encode
+from ingest.event import PUBLISHED, Answered, Rated, config_mark, decode, encode, watermark
 from ingest.feedback import FLOOR, week_begins
 from ingest.intake import Answer, Sink
 
@@ -129,8 +130,9 @@ class AnswerStore:
         return bool(self._one("SELECT leaving FROM answers WHERE mark = ?", marks[0]))
 
     # -- out
-    def publish(self, now: datetime, sink: Sink) -> int:
-        """If another week has begun, say all answers whose week is over, in random order; how many they were. Call it every minute.
+    def publish(self, now: datetime, sink: Sink, version: int = 0) -> int:
+        """If another week has begun, say all answers whose week is over, in random order, and behind the last that the week is
+        published; how many they were. Call it every minute. ``version``: of the configuration under which they are sealed.
 
         They are deleted when the sink has settled. Who is stopped before that, or gets an error of the sink, says the same
         answers again at the next call, and no others with them.
@@ -141,14 +143,29 @@ class AnswerStore:
         self._random.shuffle(leaving)
         for mark in leaving:
             self._say(mark, sink)
-        if leaving:
+        with self._lock:
+            unmarked = self._get("unmarked") or (leaving and self._week)
+        if unmarked:
             sink.settle()
+            self._mark(unmarked, version, sink)
             with self._lock, self._transaction():
                 self._forget_leaving()
+                self._set("unmarked", "")
             self.counts.published += len(leaving)
             self._tidied = None
         self._tidy(now)
         return len(leaving)
+
+    def _mark(self, week: str, version: int, sink: Sink) -> None:
+        """Its id is a number that nobody can guess, and is kept nowhere but in the topic: sealing locks with it what would tell
+        who is in a batch. Who says it again says another one, and the first counts.
+        """
+        monday = datetime.combine(date.fromisoformat(week), datetime.min.time(), UTC)
+        if version:
+            sink.say("feedback", PUBLISHED, encode(config_mark(version, monday)))
+        key = str(UUID(int=self._random.getrandbits(128)))
+        sink.say("feedback", PUBLISHED, encode(replace(watermark(PUBLISHED, monday), id=key)))
+        sink.settle()
 
     def _decide(self, week: str) -> None:
         """Which ones leave now. It is written down before the first is said: whatever comes then, or changes, is not among them."""
@@ -158,6 +175,7 @@ class AnswerStore:
         self._set("week", week)
         if not before < week or not before:
             return  # New, or the clock was ahead: what is there leaves when this week is over, all together.
+        self._set("unmarked", week)
         self._db.execute("DELETE FROM published WHERE week < ?", (_earlier(week, REMEMBERED),))
         if self._enough(week):
             self._db.execute("UPDATE answers SET leaving = 1 WHERE week < ?", (week,))
@@ -274,7 +292,10 @@ class AnswerStore:
     @property
     def _week(self) -> str:
         """The Monday of the week in which it was last decided what leaves; empty: never."""
-        return self._one("SELECT value FROM meta WHERE name = 'week'") or ""
+        return self._get("week")
+
+    def _get(self, name: str) -> str:
+        return self._one("SELECT value FROM meta WHERE name = ?", name) or ""
 
     def _set(self, name: str, value: str | bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
