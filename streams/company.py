@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from streams.dated import FOR_EVER, Dated, Since, ZoneName, instant
+from streams.dated import FOR_EVER, Dated, Day, Since, ZoneName, instant
 from streams.fact import UNMAPPED, UNOWNED
 from streams.opening import HolidayCodes, Hours
 from streams.people import Directory, department_of, joined
@@ -87,6 +87,13 @@ class BotEntry(Part):
     who: Name
 
 
+class WaveEntry(Part):
+    """A survey that is open for longer or shorter than others: until the first Monday, 00:00 UTC, on or after ``closes``."""
+
+    wave: Name
+    closes: Day
+
+
 def _groups_form(given: Any) -> str:
     return "each" if isinstance(given, str) else "list"
 
@@ -106,6 +113,7 @@ class CompanyFile(Part):
     ]
     people: Listed[PersonEntry] = ()
     bots: Listed[BotEntry] = ()
+    waves: Listed[WaveEntry] = ()
 
     @property
     def group_entries(self) -> tuple[GroupEntry, ...]:
@@ -130,6 +138,7 @@ class Company:
         self.people: Mapping[str, Dated[str]] = _dated(
             ((e.person, instant(e.since, file.zone), e.department) for e in file.people), ""
         )
+        self._closes = {entry.wave: instant(entry.closes, "UTC") for entry in file.waves}
         self._people = {who: history for who, history in self.people.items() if who not in self.directory}
         self.levels = 1 if self.each else max((len(line) for line in self._lines()), default=1)
         self._own: dict[tuple[str, str], str] = {}
@@ -215,6 +224,10 @@ class Company:
         below = [self.head_count(child, at) for child, parents in self.parents.items() if parents.at(at) == department]
         known = [count for count in below if count is not None]
         return sum(known) if known and len(known) == len(below) else None
+
+    def wave_closes(self, wave: str) -> int | None:
+        """From when on no answer of it is taken, where the file says so."""
+        return self._closes.get(wave)
 
     def _lines(self) -> Iterator[list[str]]:
         for department in self.parents:
