@@ -36,6 +36,7 @@ MONDAY_US = 4 * DAY_US
 OPEN_US = 3 * WEEK_US
 """A wave is closed so long after the first publication with an answer of it, where the company file does not say when."""
 BEST = 10
+NEW = -1
 
 _WEEK = re.compile(r"\d{4}-W\d\d")
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -57,7 +58,7 @@ class Wave(Struct, array_like=True, gc=False):
     kind: Kind
     name: str
     opened: int
-    judged: int = -1
+    judged: int = NEW
     closed: bool = False
     proofs: set[bytes] = set()
     spent: set[str] = set()
@@ -101,10 +102,10 @@ class Sealing:
         self.meta = _meta(state[META]) if META in state else Meta()
         self.waves: dict[Name, Wave] = {}
         self.waiting: dict[Name, dict[str, Waiting]] = defaultdict(dict)
-        self.recorded: dict[Name, dict[bytes, int]] = defaultdict(dict)
-        """When each closed, by its proof."""
+        self.recorded: dict[Name, set[bytes]] = defaultdict(set)
+        """The proofs of batches."""
         for batch in sealed:
-            self.recorded[batch.kind, batch.wave][batch.proof] = batch.closed
+            self.recorded[batch.kind, batch.wave].add(batch.proof)
         for key in sorted(state):
             if key.startswith(WAVE):
                 wave = _wave(state[key])
@@ -199,7 +200,6 @@ class Sealing:
                 if not any(answer.offset < offset for answer in self.waiting[name].values()):
                     continue
                 wave = self.waves[name] = Wave(*name, opened=until)
-                self._changed[name] = wave
             if not wave.closed and wave.judged < offset:
                 self._judge(offset, mark.id, wave, configuration)
 
@@ -219,12 +219,13 @@ class Sealing:
                 taken.add(slot)
         groups = closing((one for _, one in waiting), wave.released, company, until, final=final)
         batches = [(self._sealed(mark, wave, group), group) for group in groups]
-        missing = {proof: at for proof, at in self.recorded.get(name, {}).items() if proof not in wave.proofs}
-        new = [batch for batch, _ in batches if missing.pop(batch.proof, None) is None]
-        if missing and (new or min(missing.values()) <= until):
+        missing = self.recorded[name] - wave.proofs
+        new = [batch for batch, _ in batches if batch.proof not in missing]
+        missing -= {batch.proof for batch, _ in batches}
+        if missing and new:
             new, final = [], True
         self._outputs += [Output("sealed", "", encode(batch), batch.id) for batch in new]
-        if batches or refused or final:
+        if batches or refused or final or wave.judged == NEW:
             wave.judged = offset
             self._changed[name] = wave
             self._spend(wave, waiting, refused, batches)

@@ -26,8 +26,6 @@ from streams.sealing import Sealing
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
 SOURCE = People(Identity(b"a key of the tests", "t"), "hr")
-RETAINED = 5
-"""Weeks for which the log is kept."""
 PRIME = (1 << 61) - 1
 Log = Sequence[tuple[int, bytes]]
 Row = Mapping[int, int]
@@ -279,10 +277,10 @@ class Shell:
         self.start()
 
 
-def numbered(said: Mapping[int, Sequence[bytes]], first: int = 0) -> list[tuple[int, bytes]]:
-    """The log, from the week ``first`` on: the offsets are those of the whole."""
+def numbered(said: Mapping[int, Sequence[bytes]], first: int = 0, last: int = 10**9) -> list[tuple[int, bytes]]:
+    """The log of the weeks from ``first`` to ``last``: the offsets are those of the whole."""
     records = [(week, record) for week, those in said.items() for record in those]
-    return [(offset, record) for offset, (week, record) in enumerate(records) if week >= first]
+    return [(offset, record) for offset, (week, record) in enumerate(records) if first <= week <= last]
 
 
 # -- what the adversary has

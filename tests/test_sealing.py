@@ -14,6 +14,7 @@ import adversary
 import msgspec
 import pytest
 from adversary import MONDAY, SOURCE, WEEK, Shell, company, mark, numbered
+from pydantic import BaseModel
 
 from ingest import broker
 from ingest import event as e
@@ -223,6 +224,22 @@ def test_what_is_said_again_counts_once() -> None:
     assert len(shell.said) == 1
 
 
+def test_a_week_ends_once() -> None:
+    """Two batches of a cell in one week would be one to whoever reads them."""
+    first, second = ([e.encode(record) for record in several(5, first=n)] for n in (0, 5))
+    ends = [e.encode(mark(MONDAY + week * WEEK, DICE)) for week in (2, 2, 1, 2, 3)]
+    shell = Shell(lambda _: COMPANY)
+    shell.run([*enumerate([e.encode(e.config_mark(1, MONDAY)), *first, ends[0], *second, *ends[1:]])])
+    assert [e.instant(batch.closed) for batch in shell.sealed] == [MONDAY + 2 * WEEK, MONDAY + 3 * WEEK]
+
+
+def test_what_was_sealed_is_known_under_another_name_too() -> None:
+    """The group that the answers are about belongs to another department when they are said again."""
+    records = several(5, "HR", about="HELPDESK")
+    moved = company(2, PARENTS, GROUPS | {"HELPDESK": "cloud"})
+    assert cells(sealed(records, records, configuration=[COMPANY, moved], until=9)) == [("hr", "", "it", 5)]
+
+
 def test_nothing_tells_whether_fewer_than_five_have_answered_or_none() -> None:
     others = several(6, "HR")
     silent, few = Shell(lambda _: COMPANY), Shell(lambda _: COMPANY)
@@ -302,7 +319,7 @@ def test_no_number_in_the_company_file_lowers_the_five() -> None:
 
 
 def test_no_variable_of_the_environment_lowers_the_five() -> None:
-    prefixes = {
+    prefixes: dict[str, type[BaseModel]] = {
         broker.ENVIRONMENT: broker.BrokerSettings,
         of_ingest.ENVIRONMENT: of_ingest.IngestSettings,
         of_streams.ENVIRONMENT: of_streams.Settings,
@@ -338,15 +355,15 @@ def test_however_the_log_is_cut_the_same_is_said_and_stored() -> None:
 def test_a_wave_of_which_a_batch_is_not_found_again_says_nothing_more() -> None:
     """Its answers are no longer in the log, so nobody can say which have been sealed."""
     shell = Shell(lambda _: COMPANY)
-    weeks = log(several(5), several(4, first=5), several(3, first=9))
+    weeks = log(several(6), several(4, first=6), several(3, first=10))
     shell.run(weeks[:-5])
-    assert [batch.persons for batch in shell.sealed] == [5]
+    assert [batch.persons for batch in shell.sealed] == [6]
     without_one = [record for record in weeks if record[0] != 2]
-    for kept in (weeks, without_one, weeks[6:]):
+    for kept in (weeks, without_one, weeks[7:]):
         shell.start(state=False)
         before = list(shell.said)
         shell.run(kept)
-        assert [batch.persons for batch in shell.sealed] == ([5, 7] if kept is weeks else [5])
+        assert [batch.persons for batch in shell.sealed] == ([6, 7] if kept is weeks else [6])
         shell.said = before
 
 
@@ -354,8 +371,8 @@ def test_answers_that_have_been_sealed_or_come_too_late_are_not_kept() -> None:
     shell = Shell(lambda _: COMPANY)
     shell.run(log([*several(5), *several(3, "HR")], until=3))
     assert len(shell.state) == 3 + 2, "of three answers, the wave, and what has been read"
-    shell.run(log([*several(5), *several(3, "HR")], until=5))
-    assert len(shell.state) == 2
+    shell.run(log([*several(5), *several(3, "HR")], [], [], [], several(3, "PAY"), until=6))
+    assert len(shell.state) == 2, "the wave has closed"
     names = [
         b"spring",
         b"empathy",

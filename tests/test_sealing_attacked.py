@@ -8,15 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 import adversary
 import pytest
-from adversary import RETAINED, Life, Shell, numbered, recovered
+from adversary import Life, Shell, numbered, recovered
 
 from streams.configuration import Configuration
 from streams.sealed import Batch
 
 Published = Mapping[int, Sequence[bytes]]
+WAITED = 3
+"""Weeks, at most, that something has waited for its wave to close."""
+Publish = Callable[[Published, random.Random], list[Batch]]
+Kept = Callable[[adversary.Log, random.Random], adversary.Log]
+Configured = Callable[[int], Configuration]
 
 
-def straight(life: Life) -> Callable[[Published, random.Random], list[Batch]]:
+def straight(life: Life) -> Publish:
     def publish(said: Published, _: random.Random) -> list[Batch]:
         shell = Shell(life.configuration)
         shell.run(numbered(said))
@@ -25,28 +30,38 @@ def straight(life: Life) -> Callable[[Published, random.Random], list[Batch]]:
     return publish
 
 
-def interrupted(
-    life: Life, other: Callable[[int], Configuration] | None = None, chance: float = 0.1
-) -> Callable[[Published, random.Random], list[Batch]]:
-    """In pieces of any size; killed between outputs and state, started anew, the state lost and the log read again as far as it is
-    kept; ``other``: under another configuration than the first time.
+def interrupted(life: Life, *, kept: Kept = lambda log, _: log, other: Configured | None = None) -> Publish:
+    """In pieces of any size; killed between outputs and state; started anew; the state lost, and the log read again as far as it is
+    ``kept``, ``other``: under another configuration than the first time.
     """
 
     def publish(said: Published, dice: random.Random) -> list[Batch]:
         shell = Shell(life.configuration, lambda: dice.randint(1, dice.choice([5, 500])))
-        for week in said:
-            until_now = {number: records for number, records in said.items() if number <= week}
-            if dice.random() < chance:
-                shell.start(other if dice.random() < 0.5 else None, state=False)
-                shell.run(numbered(until_now, week - RETAINED))
-            elif dice.random() < chance:
-                shell.crash(numbered(until_now, week), dice)
-            elif dice.random() < chance:
+        week = 0
+        while week < max(said):
+            week, before = min(max(said), week + dice.randint(1, 4)), week
+            what = dice.random()
+            if what < 0.3:
+                crash(shell, numbered(said, before + 1, week), dice)
+            elif what < 0.5:
                 shell.start()
-            shell.run(numbered(until_now, week))
+            elif what < 0.7:
+                shell.start(dice.choice([life.configuration, other or life.configuration]), state=False)
+                shell.run(kept(numbered(said, before - WAITED, week), dice))
+            shell.run(numbered(said, before + 1, week))
         return shell.sealed
 
     return publish
+
+
+def crash(shell: Shell, log: adversary.Log, dice: random.Random) -> None:
+    """One batch, up to somewhere in a week."""
+    shell.crash(log[: dice.randint(1, len(log))], dice)
+
+
+def a_part(log: adversary.Log, dice: random.Random) -> adversary.Log:
+    """Retention cuts anywhere."""
+    return log[dice.randint(0, len(log)) :] if dice.random() < 0.7 else log
 
 
 def check(sealed: Sequence[tuple[Batch, Sequence[adversary.Answer]]]) -> None:
@@ -108,16 +123,33 @@ def test_after_any_interruption_the_same_is_sealed(sample: Callable[[int, int], 
         assert sorted(map(repr, found)) == sorted(map(repr, expected))
 
 
-def test_nothing_is_sealed_twice_when_all_is_read_again_under_another_configuration(
+def test_after_crashes_the_same_is_stored(sample: Callable[[int, int], int]) -> None:
+    for seed in range(sample(200, 20)):
+        dice = random.Random(seed)
+        life = adversary.life(dice, 16, 30)
+        log = numbered(adversary.log_of(life, lambda answer: {"rating": 7, "enps": answer.number % 11}, dice))
+        straight, killed = Shell(life.configuration), Shell(life.configuration)
+        straight.run(log)
+        while killed.fold.meta.offset < log[-1][0]:
+            there = log[killed.fold.meta.offset + 1 :]
+            killed.crash(there[: dice.randint(1, 300)], dice)
+        assert killed.sealed == straight.sealed
+        killed.run([(log[-1][0] + 1, b"nothing")])
+        straight.run([(log[-1][0] + 1, b"nothing")])
+        assert killed.state == straight.state
+
+
+def test_nothing_is_sealed_twice_when_what_is_left_is_read_again_under_another_configuration(
     sample: Callable[[int, int], int],
 ) -> None:
     """A reorganisation that reaches back, other head counts, other names of groups: what has been sealed stays as it was."""
     for seed in range(sample(200, 10)):
         life = adversary.life(random.Random(seed), 52, random.Random(seed).randint(15, 40))
         stranger = adversary.life(random.Random(seed + 1000), 52, 1)
-        found = adversary.membership(
-            life, seed, interrupted(life, lambda v, s=stranger: s.configuration(min(v, len(s.versions))), 0.25)
-        )
+        other = [*stranger.versions.values()]
+        publish = interrupted(life, kept=a_part, other=lambda v, o=other: o[min(v, len(o)) - 1])  # type: ignore[misc]
+        found = adversary.membership(life, seed, publish)
+        assert len(found) > 10
         check(found)
         assert recovered(adversary.everything(life, found)) == set()
 
