@@ -48,6 +48,8 @@ def _defaults(say: Say, company: Company) -> Iterator[Problem]:
         yield say("no sources are named", "name those that numbers have to wait for: `sources: [helpdesk]`", "sources")
     names = ((("sources", i, "name"), s.name, f"a second source '{s.name}'") for i, s in enumerate(file.sources))
     yield from _twice(say, names)
+    waves = ((("waves", i, "wave"), w.wave, f"a second end of the wave '{w.wave}'") for i, w in enumerate(file.waves))
+    yield from _twice(say, waves)
     if never_open(hours):
         yield say("the organisation is never open", SOME_HOURS, "hours")
     yield from odd_hours(say, file.hours, "hours")

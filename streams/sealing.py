@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -128,21 +129,19 @@ class Sealing:
     def batch(self, records: Iterable[tuple[int, bytes]]) -> Effects:
         """Fold ``(offset, record)`` in order. The caller carries the effects out, in their order, before the next batch."""
         self._begin()
-        before = self.meta.offset
-        for offset, raw in records:
-            if offset <= self.meta.offset:
-                continue
-            self.meta.offset = offset
-            try:
+        new = [(offset, raw) for offset, raw in records if offset > self.meta.offset]
+        for offset, raw in new:
+            with suppress(
+                e.Unreadable
+            ):  # the store has read what it says; to pass it on would show an answer to others
                 self._fold(offset, e.decode(raw))
-            except e.Unreadable:
-                continue  # what is there comes from a store that has read it; to pass it on would show an answer to others
         gone, self._stale = {**self._stale, **self._gone}, {}
         # A row of a wave before the deletion of its answers: they would be taken for new ones, if they came again.
         changes: dict[str, bytes | None] = {key: row for key, row in self._came.items() if key not in gone}
         changes |= {WAVE + _key(*name): _encode(wave) for name, wave in self._changed.items()}
         changes |= dict.fromkeys(gone)
-        if self.meta.offset > before:
+        if new:
+            self.meta.offset = new[-1][0]
             changes[META] = _encode(self.meta)
         return Effects(self._outputs, changes)
 

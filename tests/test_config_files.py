@@ -98,6 +98,8 @@ def test_norms_may_be_many_files(tmp_path: Path) -> None:
         ("department: it}", "department: it", "company.yaml:14: is not YAML: "),
         ("Northwind", "North\x07wind", "company.yaml:1: is not text: it holds control characters"),
         ("id: it\n", "id: it\n    id: it\n", "company.yaml:9: 'id' is given twice"),
+        ("groups:", "waves: [{wave: a, closes: 2026-05-04}, {wave: a, closes: 2026-05-05}]\ngroups:", "company.yaml:12: a second"),
+        ("groups:", "waves: [{wave: a, closes: spring}]\ngroups:", "company.yaml:12: 'spring' is no date – write a date such as"),
         ('{mon-fri: "09:00-17:00"}', "{mon-fri: closed}", "company.yaml:3: the organisation is never open"),
         ('{mon-fri: "09:00-17:00"}', "{mo-fri: 09:00-17:00}", "company.yaml:3: 'mo' is no day – did you mean 'mon'?"),
     ],

@@ -169,6 +169,19 @@ def test_leftovers_join_their_nearest_relatives_when_the_wave_closes() -> None:
     assert sealed([*several(2, "IT"), *several(2, "HR")], until=30) == []
 
 
+def test_the_example_of_the_page() -> None:
+    def week(north: int, south: int, hr: int, first: int) -> list[e.Record]:
+        it = [
+            (site, n) for site, several in (("north", north), ("south", south)) for n in range(first, first + several)
+        ]
+        records: list[e.Record] = [answer(f"{site} {n}", site=site, about="CLOUD") for site, n in it]
+        return [*records, *several(hr, "HR", about="CLOUD", first=first)]
+
+    batches = sealed(week(6, 3, 2, 0), week(2, 0, 1, 9), until=4)
+    assert cells(batches) == [("it", "", "cloud", 5), ("it", "north", "cloud", 6)]
+    assert sorted(batch.week for batch in batches) == ["2026-W10", "2026-W13"]
+
+
 def test_leftovers_about_departments_of_one_parent_join_last() -> None:
     records = [*several(3, "HR", about="IT"), *several(2, "PAY", about="CLOUD"), *several(4, "HR", about="")]
     (joined,) = sealed(records, until=4)
