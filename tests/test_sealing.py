@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import adversary
 import msgspec
 import pytest
 from adversary import MONDAY, SOURCE, WEEK, Shell, company, mark, numbered
@@ -353,16 +352,6 @@ def test_no_variable_of_the_environment_lowers_the_five() -> None:
 
 
 # -- what is stored
-
-
-def test_however_the_log_is_cut_the_same_is_said_and_stored() -> None:
-    life = adversary.life(random.Random(3), 30, 30)
-    said = adversary.log_of(life, lambda answer: {"rating": 7, "empathy": answer.number % 11}, random.Random(3))
-    whole, pieces = Shell(life.configuration), Shell(life.configuration, lambda: 7)
-    for shell in (whole, pieces):
-        shell.run(numbered(said))
-    assert whole.said == pieces.said != []
-    assert whole.state == pieces.state
 
 
 def test_a_wave_of_which_a_batch_is_not_found_again_says_nothing_more() -> None:

@@ -123,6 +123,16 @@ def test_after_any_interruption_the_same_is_sealed(sample: Callable[[int, int], 
         assert sorted(map(repr, found)) == sorted(map(repr, expected))
 
 
+def test_however_the_log_is_cut_the_same_is_said_and_stored() -> None:
+    life = adversary.life(random.Random(3), 30, 30)
+    said = adversary.log_of(life, lambda answer: {"rating": 7, "empathy": answer.number % 11}, random.Random(3))
+    whole, pieces = Shell(life.configuration), Shell(life.configuration, lambda: 7)
+    for shell in (whole, pieces):
+        shell.run(numbered(said))
+    assert whole.said == pieces.said != []
+    assert whole.state == pieces.state
+
+
 def test_after_crashes_the_same_is_stored(sample: Callable[[int, int], int]) -> None:
     for seed in range(sample(200, 20)):
         dice = random.Random(seed)
