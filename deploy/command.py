@@ -118,3 +118,9 @@ port_option = click.option(
     default=8930,
     help="Where to serve; 0: any free port.  [default: 8930]",
 )
+cases_option = click.option(
+    "--cases",
+    is_flag=True,
+    help="Serve the drawing of every case too, at /explain/CASE, to whoever has the token of the folder (a browser asks for it "
+    "as a password).  [default: no case is shown to a browser]",
+)

@@ -253,7 +253,7 @@ class Log:
     def keys_like(self, ending: str, most: int) -> list[str]:
         """Keys of events whose subject is ``ending``, whatever their source."""
         rows = self.db.execute(
-            "SELECT DISTINCT key FROM events WHERE key = ?1 OR substr(key, instr(key, '/') + 1) = ?1 LIMIT ?2",
+            "SELECT DISTINCT key FROM events WHERE key <> '' AND (key = ?1 OR substr(key, instr(key, '/') + 1) = ?1) LIMIT ?2",
             (ending, most),
         )
         return [key for (key,) in rows]

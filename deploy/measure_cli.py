@@ -11,7 +11,7 @@ import click
 
 from deploy import config_files, log_report, report, serve, truth_file
 from deploy.ahead import reader
-from deploy.command import Command, folder_option, out, port_option, serve_option, whole_number
+from deploy.command import Command, cases_option, folder_option, out, port_option, serve_option, whole_number
 from deploy.config_cli import load, put_in_force
 from deploy.demo import Demo
 from deploy.embedded import Embedded
@@ -76,6 +76,7 @@ rate_option = click.option(
 @folder_option("Folder for it.  [default: ./data/demo-SEED-DAYS]")
 @serve_option
 @port_option
+@cases_option
 def demo(
     days: int,
     seed: int,
@@ -85,6 +86,7 @@ def demo(
     data: Path | None,
     serving: bool,
     port: int,
+    cases: bool,
 ) -> None:
     """Simulate a company, measure it, and show how its departments served each other.
 
@@ -114,7 +116,7 @@ def demo(
         _refuse_untrue(comparison, folder)
         _say_next(embedded, folder, data is not None)
         if serving:
-            _serve(embedded, port)
+            _serve(embedded, port, cases)
 
 
 @click.command(cls=Command, short_help="Measure a log in a file.")
@@ -157,6 +159,7 @@ def demo(
 @folder_option("Folder for it.  [default: ./data/NAME-OF-FILE]")
 @serve_option
 @port_option
+@cases_option
 def replay(
     file: Path,
     connector: str,
@@ -171,6 +174,7 @@ def replay(
     data: Path | None,
     serving: bool,
     port: int,
+    cases: bool,
 ) -> None:
     """Measure a log that exists: an export of ServiceNow's audit log, or any CSV or NDJSON with a mapping.
 
@@ -206,7 +210,7 @@ def replay(
         _print_log(embedded, configuration, config, _at(folder, data is not None))
         _say_next(embedded, folder, data is not None)
         if serving:
-            _serve(embedded, port)
+            _serve(embedded, port, cases)
 
 
 # -- to Kafka
@@ -329,8 +333,12 @@ def _example_case(embedded: Embedded) -> str:
     return "CASE"
 
 
-def _serve(embedded: Embedded, port: int) -> None:
+def _serve(embedded: Embedded, port: int, cases: bool) -> None:
     def say(port: int) -> None:
-        click.echo(f"\nMetrics for Prometheus: http://{serve.LOOPBACK}:{port}/metrics    (Ctrl-C stops)")
+        at = f"http://{serve.LOOPBACK}:{port}"
+        if cases:
+            token = embedded.folder / serve.NOTE
+            click.echo(f"\nEvery case, drawn: {at}{serve.CASE}CASE    (the password is the token in {token})")
+        click.echo(f"\nMetrics for Prometheus: {at}/metrics    (Ctrl-C stops)")
 
-    serve.serve_until_stopped(embedded, port, say)
+    serve.serve_until_stopped(embedded, port, say, cases=cases)

@@ -36,8 +36,8 @@ def page(out: Path, department: str | None, data: Path | None) -> None:
     """Write for each department what it offers, how to reach it, when it is open, what it promises and what it keeps.
 
     The pages are made from the norms in force and from the store, as of now: make them again every hour or day. They need
-    nothing but themselves, so any web server or folder will do. A department of fewer than five people appears on the page
-    of what is above it, without numbers.
+    nothing but themselves, so any web server or folder will do. A department of fewer than five people, and the next-smallest
+    beside it, appear on the page of what is above them, without numbers.
 
     \b
     crossdesk norms page --out public/

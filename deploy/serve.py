@@ -1,7 +1,7 @@
 """The local HTTP of the embedded mode: ``/metrics`` for Prometheus, and answers for the commands beside a running process.
 
 It listens on the loopback only. What is not for Prometheus asks for the token that lies beside the log, readable by its
-owner alone.
+owner alone; a browser asks for it as a password. Whether single cases are shown to a browser is said when it is started.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import signal
 import threading
 import urllib.error
 import urllib.request
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import date, time
 from http.client import HTTPException
 from pathlib import Path
 from socket import SO_REUSEADDR, SOL_SOCKET, socket
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -36,7 +38,13 @@ from streams.configuration import encode
 
 LIMIT = 1 << 20
 NOTE = "serving.json"
-HELLO = "/hello"
+HELLO, CASE = "/hello", "/explain/"
+NEEDS_TOKEN = b"this needs the token of the data folder, which lies in its serving.json\n"
+AS_A_PAGE = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 LOOPBACK = "127.0.0.1"
 ANOTHER_PORT = "name another with --port, or 0 for any free one"
 
@@ -50,18 +58,23 @@ class Address(Struct, frozen=True):
 
 
 Answer = Callable[[dict[str, Any]], bytes]
+Drawn = Callable[[str], bytes]
+"""The name of a case -> its page. Raises :class:`deploy.explain.NotThere`."""
 
 
 class Server:
     """Serves until :meth:`close`. ``answers``: path -> what answers a JSON object; a ``ValueError`` is told to the asker.
+    ``cases``: draws one; None: none is shown.
 
     Raises :class:`PortTaken`.
     """
 
-    def __init__(self, folder: Path, port: int, metrics: Metrics, answers: dict[str, Answer]) -> None:
+    def __init__(
+        self, folder: Path, port: int, metrics: Metrics, answers: dict[str, Answer], cases: Drawn | None = None
+    ) -> None:
         token = secrets.token_urlsafe(24)
         answers = {HELLO: lambda _: b"{}", **answers}
-        self.http = Http(LOOPBACK, port, _handler(token, metrics, answers), ANOTHER_PORT)
+        self.http = Http(LOOPBACK, port, _handler(token, metrics, answers, cases), ANOTHER_PORT)
         self.port = self.http.server_port
         self.note = folder / NOTE
         write_private(self.note, msgspec.json.encode(Address(os.getpid(), self.port, token)))
@@ -71,21 +84,41 @@ class Server:
         self.note.unlink(missing_ok=True)
 
 
-def _handler(token: str, metrics: Metrics, answers: dict[str, Answer]) -> type[Handler]:
+def _handler(token: str, metrics: Metrics, answers: dict[str, Answer], cases: Drawn | None) -> type[Handler]:
     class Asked(Handler):
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self.reply(200, *metrics(self.headers.get("Accept", "")))
-            elif self.path in ("/live", "/ready"):
+            elif path in ("/live", "/ready"):
                 self.reply(200, "text/plain", b"ok\n")
+            elif path.startswith(CASE):
+                self._draw(unquote(path.removeprefix(CASE)))
             else:
-                self.reply(404, "text/plain", b"there are /metrics, /live and /ready\n")
+                self.reply(404, "text/plain", b"there are /metrics, /live, /ready and /explain/CASE\n")
+
+        def _draw(self, case: str) -> None:
+            if cases is None:
+                self.reply(403, "text/plain", b"single cases are not shown here: start it with --cases\n")
+            elif not self._authorized(basic=True):
+                self.reply(401, "text/plain", NEEDS_TOKEN, {"WWW-Authenticate": 'Basic realm="crossdesk"'})
+            else:
+                try:
+                    self.reply(200, "text/html; charset=utf-8", cases(case), AS_A_PAGE)
+                except explain.NotThere as error:
+                    self.reply(404, "text/plain; charset=utf-8", f"{error}\n".encode())
+
+        def _authorized(self, *, basic: bool = False) -> bool:
+            """``basic``: also as a browser says it: the token as the password of any name."""
+            given = self.headers.get("Authorization", "").encode("utf-8", "replace")
+            if basic and given.startswith(b"Basic "):
+                given = b"Bearer " + _decoded(given.removeprefix(b"Basic ")).partition(b":")[2]
+            return hmac.compare_digest(given, f"Bearer {token}".encode())
 
         def do_POST(self) -> None:
             length = int(given) if (given := self.headers.get("Content-Length", "")).isdecimal() else 0
-            authorization = self.headers.get("Authorization", "").encode("utf-8", "replace")
-            if not hmac.compare_digest(authorization, f"Bearer {token}".encode()):
-                self.reply(401, "text/plain", b"this needs the token of the data folder\n")
+            if not self._authorized():
+                self.reply(401, "text/plain", NEEDS_TOKEN)
             elif self.path not in answers or not 0 < length <= LIMIT:
                 self.reply(404, "text/plain", b"no such question\n")
             else:
@@ -98,6 +131,13 @@ def _handler(token: str, metrics: Metrics, answers: dict[str, Answer]) -> type[H
                     self.reply(400, "text/plain; charset=utf-8", str(error).encode())
 
     return Asked
+
+
+def _decoded(base64: bytes) -> bytes:
+    try:
+        return b64decode(base64, validate=True)
+    except ValueError:
+        return b""
 
 
 def check_port(port: int) -> None:
@@ -156,8 +196,10 @@ def set_aside(log: Log) -> bytes:
     return msgspec.json.encode([msgspec.Raw(r.value) for r in log.read("rejected", 0, 1 << 30)])
 
 
-def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None]) -> None:
-    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. Raises :class:`PortTaken`."""
+def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None], *, cases: bool = False) -> None:
+    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. ``cases``: draw single ones for a
+    browser. Raises :class:`PortTaken`.
+    """
     exporter = Exporter()
     values = embedded.indicators()
     pairs = [Pair(v.counterpart, v.department) for v in values if v.counterpart]
@@ -188,13 +230,17 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
                 raise ValueError("nothing is in force here yet: `crossdesk apply FOLDER`")
             return encode(embedded.configuration.files)
 
+    def draw(case: str) -> bytes:
+        with lock:
+            return explain.answer(embedded.log, {"case": case, "html": True})
+
     answers = {
         "/query": answer_query,
         "/explain": answer_explain,
         "/rejected": answer_rejected,
         "/configuration": answer_configuration,
     }
-    server = Server(embedded.folder, port, exporter.render, answers)
+    server = Server(embedded.folder, port, exporter.render, answers, draw if cases else None)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     try:

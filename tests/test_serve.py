@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
@@ -20,7 +21,7 @@ from urllib.parse import quote
 
 import pytest
 
-from deploy.serve import Address, PortTaken, ask, check_port, running, write_private
+from deploy.serve import Address, PortTaken, Server, ask, check_port, running, write_private
 
 ROOT = Path(__file__).parent.parent
 DEMO = ["demo", "--days", "3", "--seed", "5", "--data", "d"]
@@ -56,7 +57,7 @@ def run(at: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     at = tmp_path_factory.mktemp("served")
-    process = start(at, *DEMO, "--port", "0")
+    process = start(at, *DEMO, "--port", "0", "--cases")
     try:
         port = said_port(process)
         address = running(at / "d")
@@ -198,6 +199,65 @@ def test_the_token_is_its_owners_alone(served: Served) -> None:
     note = served.folder / "serving.json"
     assert note.stat().st_mode & 0o777 == 0o600
     assert json.loads(note.read_text())["port"] == served.port
+
+
+# -- single cases, for a browser
+def basic(password: str) -> str:
+    return "Basic " + b64encode(f"me:{password}".encode()).decode()
+
+
+def test_a_case_is_drawn_for_a_browser_as_explain_draws_it(served: Served) -> None:
+    done = run(served.folder.parent, "explain", "HD-100001", "--html", "case.html", "--data", "d")
+    assert done.returncode == 0
+    drawn = (served.folder.parent / "case.html").read_text(encoding="utf-8")
+    assert "Case helpdesk/HD-100001, explained" in drawn
+    for name in ("HD-100001", "helpdesk/HD-100001", "helpdesk%2FHD-100001", "HD-100001?from=mail"):
+        for known in (f"Bearer {served.address.token}", basic(served.address.token)):
+            url = f"http://127.0.0.1:{served.port}/explain/{name}"
+            assert got(url, Authorization=known) == (200, drawn), name
+
+
+def test_a_page_of_a_case_is_kept_by_nobody_and_fetches_nothing(served: Served) -> None:
+    known = {"Authorization": basic(served.address.token)}
+    asked = urllib.request.Request(f"http://127.0.0.1:{served.port}/explain/HD-100001", headers=known)
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+
+
+@pytest.mark.parametrize(("case", "message"), [("NOCASE", "there is no case 'NOCASE'"), ("", "there is no case ''")])
+def test_a_case_that_is_not_there_is_not_found(case: str, message: str, served: Served) -> None:
+    url = f"http://127.0.0.1:{served.port}/explain/{case}"
+    status, said = got(url, Authorization=basic(served.address.token))
+    assert (status, message in said) == (404, True)
+
+
+@pytest.mark.parametrize("known", ["", "Bearer wrong", basic("wrong"), "Basic !", "Basic bWU=", basic("é")])
+def test_a_case_needs_the_token_which_a_browser_asks_for(known: str, served: Served) -> None:
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{served.port}/explain/HD-100001", headers={"Authorization": known}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(asked, timeout=20):
+        pass
+    with refused.value as error:
+        assert error.code == 401
+        assert error.headers["WWW-Authenticate"] == 'Basic realm="crossdesk"'
+        assert b"token of the data folder" in error.read()
+
+
+def test_no_case_is_drawn_unless_that_is_switched_on(tmp_path: Path) -> None:
+    """Whoever may see indicators may not see cases for that."""
+    server = Server(tmp_path, 0, lambda _: ("text/plain", b"metrics"), {})
+    try:
+        token = json.loads((tmp_path / "serving.json").read_text())["token"]
+        at = f"http://127.0.0.1:{server.port}"
+        for known in ("", basic(token), f"Bearer {token}"):
+            status, said = got(f"{at}/explain/HD-100001", Authorization=known)
+            assert (status, said) == (403, "single cases are not shown here: start it with --cases\n")
+        assert got(f"{at}/metrics") == (200, "metrics")
+    finally:
+        server.close()
 
 
 # -- the end of it

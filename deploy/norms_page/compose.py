@@ -15,12 +15,11 @@ from deploy.norms_page.waiting import line_of
 from deploy.numbers import in_order
 from ingest.event import instant as instant_of
 from streams.configuration import Configuration
+from streams.hidden import MIN_HEADCOUNT, hidden_departments
 from streams.norm_entry import FINISH, KINDS
 
 AT_ONCE = 50
 """The store is asked about so many departments at a time."""
-MIN_HEADCOUNT = 5
-"""A department of fewer people appears in what is above it, and nothing that was observed of it is told."""
 
 
 class NoPage(ValueError):
@@ -46,17 +45,13 @@ class Pages:
         return in_order({d for d in known if not d.startswith("_")}, config)
 
     @cached_property
-    def hidden(self) -> set[str]:
-        return {d for d in self.departments if self.is_small(d)}
-
-    def is_small(self, department: str) -> bool:
-        """Whoever belongs to a small one is no larger. Of whom no file says how many they are is not small."""
-        counts = (self.config.head_count(d, self.now) for d in self._line(department))
-        return any(count is not None and count < MIN_HEADCOUNT for count in counts)
+    def hidden(self) -> dict[str, list[str]]:
+        """Those without a page, each with the small ones for whose sake: nothing that was observed of them is told."""
+        return hidden_departments(self.config.company, self.now)
 
     def place(self, department: str) -> str | None:
-        """Whose page tells of it: its own, or that of the nearest above it that is not small. None: nobody's."""
-        return next((d for d in reversed(self._line(department)) if not self.is_small(d)), None)
+        """Whose page tells of it: its own, or that of the nearest above it that has one. None: nobody's."""
+        return next((d for d in reversed(self._line(department)) if d not in self.hidden), None)
 
     def made(self, department: str | None = None) -> list[Page]:
         """All pages; or the one of ``department``. Raises :class:`NoPage`."""
@@ -78,11 +73,15 @@ class Pages:
         if department not in self.departments:
             raise NoPage(f"there is no department {department!r}: there are {', '.join(self.departments) or 'none'}")
         if (shown := self.place(department)) != department:
-            where = (
-                f"it is on the page of {shown!r}" if shown else "what is above it is no larger, so no page tells of it"
-            )
-            raise NoPage(f"{department!r} has fewer than {MIN_HEADCOUNT} people: {where}")
+            where = f"it is on the page of {shown!r}" if shown else "what is above it has none, so no page tells of it"
+            raise NoPage(f"{department!r} has no page, {self._why(department)}: {where}")
         return [department]
+
+    def _why(self, department: str) -> str:
+        small = self.hidden[department]
+        if small[0] in self._line(department):
+            return f"since {small[0]!r} has fewer than {MIN_HEADCOUNT} people"
+        return f"or the numbers above it would give away those of {' and '.join(map(repr, small))}"
 
     def _page(self, department: str) -> Page:
         config, known = self.config, self.told.as_of(department)

@@ -224,7 +224,9 @@ def _small(one: Written, path: str, as_of: datetime) -> Iterator[str]:
     """What is observed of so few is not told."""
     yield tag("h2", escape(one.name))
     yield tag(
-        "p", f"A small department: its numbers are part of those above. {_zones(one.hours.zone)}", class_="soft zones"
+        "p",
+        f"Its numbers are part of those above, and not told alone. {_zones(one.hours.zone)}",
+        class_="soft zones",
     )
     yield from _offer(one.services, one.contact, "h3", NOT_WRITTEN)
     yield from hours_html(one.hours, f"{path}.hours", "h3", as_of)

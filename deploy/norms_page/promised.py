@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from deploy.norms_page.page import Promised, Share
+from deploy.numbers import ENOUGH
 from deploy.words import duration
 from streams.company import ANYBODY
 from streams.configuration import Configuration
+from streams.hidden import covered
 from streams.norm_entry import KINDS, NormEntry, Rule
 from streams.norms import valid_from
 from streams.target import By, Days, Hours, Target, parse_target
@@ -43,32 +45,47 @@ def entry_at(config: Configuration, department: str, at: int) -> NormEntry | Non
 
 
 def promises_of(
-    config: Configuration, department: str, at: int, judged: Mapping[str, tuple[int, int]] | None, hidden: set[str]
+    config: Configuration,
+    department: str,
+    at: int,
+    judged: Mapping[str, tuple[int, int]] | None,
+    hidden: Collection[str],
 ) -> Iterator[Found]:
     """Those in force. ``judged``: the name of a norm -> how many cases met it, of how many; None: nothing was
-    measured. Of what is promised to a department that is ``hidden``, nothing observed is told.
+    measured. Of what is promised to a department that is ``hidden``, nothing observed is told, nor of what would give it away.
     """
     entry = entry_at(config, department, at)
     if entry is None:
         return
     names = names_of(config, department)
-    for kind, giver, rule in sorted(entry.rules(), key=_for_all_last):
-        target = parse_target(rule.target)
-        said = Saying(kind, giver, _folded(rule.service), _folded(rule.priority), str(target))
-        told = judged is not None and giver not in hidden
-        counts = [(judged or {}).get(name, (0, 0)) for name in names[said] if told]
+    rules = sorted(entry.rules(), key=_for_all_last)
+    saying = [
+        Saying(kind, giver, _folded(rule.service), _folded(rule.priority), str(parse_target(rule.target)))
+        for kind, giver, rule in rules
+    ]
+    counted = {said: [(judged or {}).get(name, (0, 0)) for name in names[said]] for said in saying}
+    untold = set(saying) if judged is None else {said for kind in KINDS for said in _untold(kind, counted, hidden)}
+    for said, (kind, giver, rule) in zip(saying, rules, strict=True):
+        told = said not in untold
+        counts = counted[said] if told else []
         met, n = sum(met for met, _ in counts), sum(n for _, n in counts)
         promised = Promised(
             giver=giver,
             giver_name=config.name(giver) if giver not in ("", ANYBODY) else "",
             services=list(rule.service),
             priorities=list(rule.priority),
-            written=str(target),
-            words=in_words(target),
+            written=said.written,
+            words=in_words(parse_target(rule.target)),
             aim=entry.attainment if rule.attainment is None else rule.attainment,
             kept=Share.of(met, n) if told else None,
         )
         yield Found(kind, promised, met, n)
+
+
+def _untold(kind: str, counted: Mapping[Saying, list[tuple[int, int]]], hidden: Collection[str]) -> list[Saying]:
+    """Promises to those who are hidden; and what else hides with them, since the page says too how all of a kind were kept."""
+    sizes = {said: sum(n for _, n in counts) for said, counts in counted.items() if said.kind == kind}
+    return covered(sizes, [said for said in sizes if said.giver in hidden], ENOUGH)
 
 
 def names_of(config: Configuration, department: str) -> dict[Saying, list[str]]:

@@ -1,0 +1,85 @@
+"""Which departments are not told of by themselves: the small ones, and those that hide with them.
+
+What is above a department counts it too. So where a single one below is hidden, or all of those are few people, what is above less
+what is shown below it would give them away: the next-smallest hides with them, until what is hidden is two and not small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
+
+from streams.company import Company
+
+MIN_HEADCOUNT = 5
+"""Fewer people are a small department, and are told of in what is above it alone."""
+
+K = TypeVar("K")
+
+
+def covered(sizes: Mapping[K, int | None], hidden: Collection[K], least: int) -> list[K]:
+    """Of the parts of a sum that is shown: ``hidden``, and as many more, the smallest first, as make them two or more, of ``least``
+    together. Empty where nothing is hidden.
+
+    None: a size that is not known, which is taken for ``least``. What is empty covers nothing. Of equals the first hides.
+    """
+    found = [part for part in sizes if part in hidden]
+    more = sorted(
+        (size is None, size or 0, place)
+        for place, (part, size) in enumerate(sizes.items())
+        if part not in hidden and size != 0
+    )
+    parts, total = list(sizes), sum(_known(sizes[part], least) for part in found)
+    for _, _, place in more if found else ():
+        if len(found) >= 2 and total >= least:
+            break
+        found.append(parts[place])
+        total += _known(sizes[parts[place]], least)
+    return found
+
+
+def _known(size: int | None, least: int) -> int:
+    return least if size is None else size
+
+
+def hidden_departments(company: Company, at: int, least: int = MIN_HEADCOUNT) -> dict[str, list[str]]:
+    """Department -> the small ones for whose sake it is not told of, as of an instant (UTC µs): a small one, and all below it, for
+    its own. Of whom no file says how many they are is not small. At the top none hides with another: no sum is shown above it.
+    """
+    below: dict[str, list[str]] = {}
+    for department in company.entries:
+        line = company.line(department, at)
+        below.setdefault(line[-2] if len(line) > 1 else "", []).append(department)
+    return dict(_hidden(company, at, least, "", below))
+
+
+def _hidden(
+    company: Company, at: int, least: int, parent: str, below: Mapping[str, list[str]]
+) -> Iterator[tuple[str, list[str]]]:
+    """Of those below ``parent``, which is shown itself."""
+    sizes: dict[str, int | None] = {one: company.head_count(one, at) for one in below.get(parent, ())}
+    if parent and (own := _people_of_its_own(company, parent, sizes, at)) is not None and own < least:
+        sizes[parent] = own
+    small = [one for one, size in sizes.items() if size is not None and size < least]
+    hide = covered(sizes, small, least) if parent else small
+    for one in below.get(parent, ()):
+        if one not in hide:
+            yield from _hidden(company, at, least, one, below)
+            continue
+        for each in _all_below(one, below):
+            yield each, [one] if one in small else small
+
+
+def _people_of_its_own(company: Company, parent: str, below: Mapping[str, int | None], at: int) -> int | None:
+    """How many are in none of those below it, where it has groups, and so numbers, of its own. None: not known, or none."""
+    total, known = company.entries[parent].head_count, [size for size in below.values() if size is not None]
+    if not below or total is None or len(known) < len(below):
+        return None
+    own = max(total - sum(known), 0)
+    return own or None if any(history.at(at) == parent for history in company.groups.values()) else None
+
+
+def _all_below(department: str, below: Mapping[str, list[str]]) -> Iterator[str]:
+    yield department
+    for one in below.get(department, ()):
+        yield from _all_below(one, below)
