@@ -10,7 +10,6 @@ from deploy import serve
 from deploy.topic_reader import TopicReader
 from ingest.broker import broker_settings
 from ingest.environment import BadSettings, read
-from ingest.topics import TopicsDiffer, name
 from sinks.clickhouse import connect
 from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
 
@@ -32,15 +31,9 @@ def queried(sql: str) -> bytes:
 def set_aside() -> Iterator[bytes]:
     """The records of ``crossdesk.rejected``: whoever measures anew sets the same ones aside again.
 
-    Raises ``ingest.broker.BrokerUnavailable`` and :class:`TopicsDiffer`.
+    Raises ``ingest.broker.BrokerUnavailable`` and ``ingest.topics.TopicsDiffer``.
     """
     with TopicReader(broker_settings(os.environ)) as reader:
-        stretches = reader.stretches("rejected")
-        if not stretches:
-            raise TopicsDiffer(
-                f"there is no topic {name('rejected')}: `crossdesk topics apply` makes those that are missing"
-            )
-        for partition, stretch in stretches.items():
-            for record in reader.read("rejected", partition, stretch):
-                if record.value is not None:
-                    yield record.value
+        for _, record in reader.held("rejected"):
+            if record.value is not None:
+                yield record.value

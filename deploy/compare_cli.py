@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from deploy.command import Group, data_option, out
+from deploy.command import Group, data_option, on_kafka_option, out
 from deploy.compare import jira, report, schedules, zendesk
 from deploy.compare.answers import documents
 from deploy.compare.report import Comparison
 from deploy.compare.sources import JIRA, ZENDESK, Cases, beside_jira, beside_zendesk
-from deploy.folder import log_of, newest
+from deploy.log_read import log_read
 
 _file = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS = (
@@ -30,6 +30,7 @@ _OPTIONS = (
     ),
     click.option("--differing", is_flag=True, help="Leave out the values that are equal."),
     click.option("--json", "as_json", is_flag=True, help="For programs: durations in microseconds."),
+    on_kafka_option("Of the installation on Kafka: all that crossdesk.events holds now is looked through."),
     data_option,
 )
 
@@ -41,12 +42,14 @@ class Asked(NamedTuple):
     source: str | None
     differing: bool
     as_json: bool
+    on_kafka: bool
     data: Path | None
 
     @contextmanager
-    def cases(self, vendor: str) -> Iterator[Cases]:
+    def cases(self, vendor: str, names: Collection[str]) -> Iterator[Cases]:
+        """``names``: as the vendor's source names those that are asked for."""
         hours = schedules.read(self.hours) if self.hours else None
-        with log_of(self.data or newest()) as log:
+        with log_read(self.data, on_kafka=self.on_kafka, cases=names) as log:
             yield Cases(log, self.source, vendor, hours)
 
 
@@ -74,7 +77,7 @@ def compare_zendesk(files: tuple[Path, ...], **asked: Any) -> None:
     crossdesk compare zendesk metrics.json --differing
     """
     tickets, of = zendesk.read(documents(files)), Asked(**asked)
-    with of.cases(ZENDESK) as cases:
+    with of.cases(ZENDESK, {str(one.ticket_id) for one in tickets}) as cases:
         _say(beside_zendesk(cases, tickets), of)
 
 
@@ -94,7 +97,7 @@ def compare_jira(files: tuple[Path, ...], means: tuple[str, ...], **asked: Any) 
     crossdesk compare jira sla.json --means "Time to close=resolution"
     """
     named, issues, of = _means(means), jira.read(documents(files)), Asked(**asked)
-    with of.cases(JIRA) as cases:
+    with of.cases(JIRA, {one.id for one in issues}) as cases:
         _say(beside_jira(cases, issues, named), of)
 
 

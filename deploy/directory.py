@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ingest.directory import Directory, History
 from ingest.event import EPOCH
-from ingest.topics import TopicsDiffer, name
 from streams.configuration import Configuration, Files
 from streams.people import NOWHERE, Places, joined
 from streams.problems import Problem
@@ -43,15 +42,9 @@ class Refreshed(NamedTuple):
 
 
 def of_topic(reader: TopicReader) -> Directory:
-    """Raises :class:`ingest.broker.BrokerUnavailable`, and :class:`TopicsDiffer` where there is no such topic."""
+    """Raises :class:`ingest.broker.BrokerUnavailable`, and :class:`ingest.topics.TopicsDiffer` where there is no such topic."""
     directory = Directory()
-    stretches = reader.stretches(DIRECTORY)
-    if not stretches:
-        raise TopicsDiffer(
-            f"there is no topic {name(DIRECTORY)}: `crossdesk topics apply` makes those that are missing"
-        )
-    for partition, stretch in stretches.items():
-        directory.load((kept.key.decode(), kept.value) for kept in reader.read(DIRECTORY, partition, stretch))
+    directory.load((kept.key.decode(), kept.value) for _, kept in reader.held(DIRECTORY))
     return directory
 
 

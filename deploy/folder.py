@@ -95,7 +95,7 @@ def log_of(folder: Path, generation: int | None = None) -> Iterator[Log]:
 def in_use(folder: Path) -> str:
     address = serve.running(folder)
     if address is not None:
-        return f"{folder} is served by process {address.pid}: stop it first; `query` and `explain` work meanwhile"
+        return f"{folder} is served by process {address.pid}: stop it first; what only reads works meanwhile"
     return f"{folder} is being filled by another crossdesk, which answers once it serves: wait for it, or stop it"
 
 
@@ -119,13 +119,13 @@ def openable(folder: Path) -> Iterator[None]:
         raise Stopped(f"{error}\nIf it is damaged, {AGAIN}") from error
 
 
-def asked(folder: Path, path: str, question: dict[str, Any]) -> bytes | None:
-    """What the process says that serves the folder; None where none does."""
+def asked(folder: Path, path: str, question: dict[str, Any], patience: float = 120) -> bytes | None:
+    """What the process says that serves the folder, within ``patience`` seconds; None where none does."""
     address = serve.running(folder)
     if address is None:
         return None
     try:
-        return serve.ask(address, path, question)
+        return serve.ask(address, path, question, patience)
     except ValueError as error:
         raise Stopped(str(error)) from error
 

@@ -53,7 +53,10 @@ class Log:
     """
 
     def __init__(self, path: Path, generation: int | None = None) -> None:
-        self.path = path
+        self.path, self.name = path, str(path.parent)
+        """``name``: whose log it is, in words."""
+        self.has_versions = True
+        """Whether versions of facts are places in it."""
         self._last: dict[str, list[Stored]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +134,13 @@ class Log:
                 if self.db.in_transaction:  # SQLite itself rolls back when the disk is full
                     self.db.execute("ROLLBACK")
                 raise
+        except sqlite3.Error as error:
+            raise _in_words(error, self.path) from error
+
+    def copy(self, path: Path) -> None:
+        """All of it as it is now, into a new file. Raises :class:`LogError`."""
+        try:
+            self.db.execute("VACUUM INTO ?", (str(path),))
         except sqlite3.Error as error:
             raise _in_words(error, self.path) from error
 
@@ -322,9 +332,7 @@ class Log:
 def _in_words(error: OSError | sqlite3.Error, path: Path) -> LogError:
     text = str(error).lower()
     if "locked" in text or "busy" in text:
-        return LogLocked(
-            f"{path} is in use by another crossdesk: stop it, or ask it (it answers `query` and `explain`)"
-        )
+        return LogLocked(f"{path} is in use by another crossdesk: stop it, or ask it (it answers whoever only reads)")
     if "full" in text or "no space" in text:
         return LogError(f"the disk of {path} is full: make room and start again; nothing that was stored is lost")
     if "not a database" in text or "malformed" in text:

@@ -149,7 +149,7 @@ def plan(log: Log, loaded: Loaded, days: int) -> Plan:
 def _in_force(log: Log) -> Configuration:
     versions = log.configurations()
     if not versions:
-        raise Stopped(f"{log.path.parent} has no norms yet: `crossdesk apply` puts the first in force")
+        raise Stopped(f"{log.name} has no norms yet: `crossdesk apply` puts the first in force")
     return Configuration.decode(versions[max(versions)])
 
 
@@ -157,7 +157,7 @@ def _marks(log: Log) -> Mapping[str, int]:
     meta = log.row_of_state("cases", META.encode())
     marks = msgspec.msgpack.decode(meta, type=Meta).marks if meta else {}
     if not marks:
-        raise Stopped(f"{log.path.parent} has nothing to replay: no source has said yet how far it is complete")
+        raise Stopped(f"{log.name} has nothing to replay: no source has said yet how far it is complete")
     return marks
 
 

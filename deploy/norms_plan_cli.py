@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from deploy import config_files, norms_plan_said
-from deploy.command import Command, data_option, out, whole_number
-from deploy.folder import log_of, newest
+from deploy.command import Command, data_option, on_kafka_option, out, whole_number
+from deploy.log_read import log_read
 from deploy.norms_plan import plan as planned
 from streams.problems import BadConfiguration, Problem
 from streams.successor import DIRECTORY
@@ -27,8 +27,9 @@ from streams.successor import DIRECTORY
 )
 @click.option("--all", "each", is_flag=True, help="Norms of which nothing changes, too.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: all of it, instants in microseconds.")
+@on_kafka_option("Of the installation on Kafka: all that crossdesk.events holds now is read.")
 @data_option
-def plan(directory: Path, days: int, each: bool, as_json: bool, data: Path | None) -> None:
+def plan(directory: Path, days: int, each: bool, as_json: bool, on_kafka: bool, data: Path | None) -> None:
     """Replay the last days under the norms in DIR (company.yaml and norms.yaml, as `crossdesk apply` takes them), as if those
     had been in force the whole time, and under what is in force.
 
@@ -39,7 +40,7 @@ def plan(directory: Path, days: int, each: bool, as_json: bool, data: Path | Non
     except BadConfiguration as error:
         raise BadConfiguration(placed(problem, directory) for problem in error.problems) from error
     warnings = tuple(placed(problem, directory) for problem in loaded.warnings)
-    with log_of(data or newest()) as log:
+    with log_read(data, on_kafka=on_kafka) as log:
         found = planned(log, replace(loaded, warnings=warnings), days)
     found = msgspec.structs.replace(found, refused=[placed(problem, directory) for problem in found.refused])
     if as_json:

@@ -5,11 +5,14 @@ It only reads. What ran at the end of the period was remembered when the period 
 
 from __future__ import annotations
 
+import json
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from deploy.explain import NotThere
 from deploy.log import Log
@@ -96,8 +99,9 @@ class Reproduced(NamedTuple):
         return self.revisions[-1].said.same(self.again)
 
 
-def reproduce(store: OfGeneration, log: Log, series: str, period: str) -> Reproduced:
-    """``series``: :data:`SHAPE`; ``period``: a day (``2026-01-14``) or an hour (``2026-01-14T09``) of UTC.
+def reproduce(store: OfGeneration, log: Callable[[], Log], series: str, period: str) -> Reproduced:
+    """``series``: :data:`SHAPE`; ``period``: a day (``2026-01-14``) or an hour (``2026-01-14T09``) of UTC. ``log`` is asked for
+    where a revision says something else.
 
     Raises :class:`NotThere` with what there is.
     """
@@ -108,7 +112,7 @@ def reproduce(store: OfGeneration, log: Log, series: str, period: str) -> Reprod
     again = computed(store, asked)
     differs: list[Differs] = []
     if not (len(revisions) == 1 and revisions[0].said.same(again)):
-        changes = Changes(store, log, asked)
+        changes = Changes(store, log(), asked)
         following: tuple[int | None, Value] = (None, again)
         for revision in reversed(revisions):
             number, said = following
@@ -198,7 +202,7 @@ def _what_there_is(store: OfGeneration, asked: Period) -> str:
     known = [name for (name,) in store.query(ALL_INDICATORS, named).rows]
     if known:
         return f"nothing is published of {asked.indicator.name}; there is {', '.join(known)}"
-    return "nothing is published yet: `crossdesk demo` and `crossdesk replay` do it when they have measured"
+    return "nothing is published yet: `crossdesk demo` and `crossdesk replay` do it when they have measured (not with --kafka)"
 
 
 def _shown(kind: str, start: int) -> str:
@@ -229,7 +233,8 @@ def _why(why: Why, most: int) -> Iterator[str]:
     if len(why.changes) > most:
         yield f"  and {len(why.changes) - most:,} more cases"
     if not why.explained:
-        yield "  This does not explain all of it: facts of the store are not those of the log. `crossdesk rebuild` measures anew."
+        yield "  This does not explain all of it: facts of the store are not those of the log (`crossdesk rebuild` measures anew),"
+        yield "  or, on Kafka, some of its partitions were ahead of others when it was published."
 
 
 def _said(said: Value) -> str:
@@ -268,3 +273,12 @@ def as_json(found: Reproduced) -> dict[str, object]:
         "revisions": [{"revision": r.number, "as_of": r.as_of, **value(r.said)} for r in found.revisions],
         "differs": [differing(one) for one in found.differs],
     }
+
+
+def answer(store: OfGeneration, log: Callable[[], Log], question: Mapping[str, Any]) -> bytes:
+    """What `reproduce` prints, and whether it is the same, as JSON. ``question``: ``series``, ``period``, and if wanted ``json``.
+    Raises :class:`NotThere`.
+    """
+    found = reproduce(store, log, str(question.get("series")), str(question.get("period")))
+    said = [json.dumps(as_json(found))] if question.get("json") else list(lines(found))
+    return msgspec.json.encode({"same": found.same, "lines": said})

@@ -161,6 +161,8 @@ class Changes:
 
     def _candidates(self, after: int) -> list[str]:
         """Cases of which anything was said later that may be in the period."""
+        if not self.log.has_versions:
+            after = 0
         parameters = {
             "generation": self.store.database,
             "measure": self.period.indicator.measure,

@@ -26,18 +26,18 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from deploy import explain
+from deploy import explain, reproduce
 from deploy.embedded import Embedded
 from deploy.http_server import Handler, Http, Metrics
 from deploy.http_server import PortTaken as PortTaken
-from deploy.log import Log
+from deploy.log import Log, LogError
 from sinks.clickhouse import ClickHouse
 from sinks.prometheus import Exporter, Pair
 from sinks.store import StoreError
 from streams.configuration import encode
 
 LIMIT = 1 << 20
-NOTE = "serving.json"
+NOTE, COPY = "serving.json", "copy-"
 HELLO, CASE = "/hello", "/explain/"
 NEEDS_TOKEN = b"this needs the token of the data folder, which lies in its serving.json\n"
 AS_A_PAGE = {
@@ -196,6 +196,17 @@ def set_aside(log: Log) -> bytes:
     return msgspec.json.encode([msgspec.Raw(r.value) for r in log.read("rejected", 0, 1 << 30)])
 
 
+def copied(log: Log) -> bytes:
+    """A copy of the log beside it, for whoever asks to read and remove: its name, as JSON. Raises ``ValueError``."""
+    copy = log.path.with_name(f"{COPY}{secrets.token_hex(8)}.sqlite3")
+    try:
+        log.copy(copy)
+    except LogError as error:
+        copy.unlink(missing_ok=True)
+        raise ValueError(str(error)) from error
+    return msgspec.json.encode(copy.name)
+
+
 def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None], *, cases: bool = False) -> None:
     """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. ``cases``: draw single ones for a
     browser. Raises :class:`PortTaken`.
@@ -207,14 +218,20 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
     exporter.update(values)
     lock, stop = threading.Lock(), threading.Event()
 
-    def answer_query(question: dict[str, Any]) -> bytes:
+    def of_store(answer: Callable[[ClickHouse], bytes]) -> bytes:
         with lock:
             try:
                 if embedded.store is None:
                     raise ValueError("this process has no store")
-                return queried(embedded.store, str(question.get("sql", "")))
+                return answer(embedded.store)
             except StoreError as error:
                 raise ValueError(str(error)) from error
+
+    def answer_query(question: dict[str, Any]) -> bytes:
+        return of_store(lambda store: queried(store, str(question.get("sql", ""))))
+
+    def answer_reproduce(question: dict[str, Any]) -> bytes:
+        return of_store(lambda store: reproduce.answer(store, lambda: embedded.log, question))
 
     def answer_explain(question: dict[str, Any]) -> bytes:
         with lock:
@@ -230,6 +247,10 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
                 raise ValueError("nothing is in force here yet: `crossdesk apply FOLDER`")
             return encode(embedded.configuration.files)
 
+    def answer_copy(_: dict[str, Any]) -> bytes:
+        with lock:
+            return copied(embedded.log)
+
     def draw(case: str) -> bytes:
         with lock:
             return explain.answer(embedded.log, {"case": case, "html": True})
@@ -239,7 +260,11 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
         "/explain": answer_explain,
         "/rejected": answer_rejected,
         "/configuration": answer_configuration,
+        "/copy": answer_copy,
+        "/reproduce": answer_reproduce,
     }
+    for left in embedded.folder.glob(f"{COPY}*"):  # by whoever was killed while reading it
+        left.unlink()
     server = Server(embedded.folder, port, exporter.render, answers, draw if cases else None)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
-from ingest.topics import name
+from ingest.topics import TopicsDiffer, name
 
 AT_ONCE = 5_000
 WAIT_SECONDS = 30.0
@@ -24,11 +24,13 @@ class Stretch(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A record of a topic; ``value`` None takes back what was said under its key."""
+    """A record of a topic; ``value`` None takes back what was said under its key. ``at``: when the broker took it in, in ms."""
 
     offset: int
     key: bytes
     value: bytes | None
+    at: int = 0
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class TopicReader:
@@ -58,6 +60,17 @@ class TopicReader:
             raise BrokerUnavailable(f"the broker does not say what {full} holds: {error}") from error
         return {p.partition: Stretch(firsts[p], ends[p]) for p in partitions}
 
+    def held(self, topic: str) -> Iterator[tuple[int, Kept]]:
+        """Every record that is there now, with its partition, one partition after the other. Raises :class:`TopicsDiffer` too."""
+        stretches = self.stretches(topic)
+        if not stretches:
+            raise TopicsDiffer(
+                f"there is no topic {name(topic)}: `crossdesk topics apply` makes those that are missing"
+            )
+        for partition, stretch in stretches.items():
+            for kept in self.read(topic, partition, stretch):
+                yield partition, kept
+
     def read(self, topic: str, partition: int, stretch: Stretch) -> Iterator[Kept]:
         """Its records, in order. One is read at a time."""
         full = name(topic)
@@ -74,7 +87,7 @@ class TopicReader:
                     raise BrokerUnavailable(f"the broker gives no record of {full} since {WAIT_SECONDS:.0f} s")
                 for record in records:
                     if record.offset < stretch.end:
-                        yield Kept(record.offset, record.key or b"", record.value)
+                        yield Kept(record.offset, record.key or b"", record.value, record.timestamp, record.headers)
         except KafkaError as error:
             raise BrokerUnavailable(f"{full} cannot be read: {error}") from error
 

@@ -27,7 +27,7 @@ from streams.changelog import BYTES, TEXT, ChangelogTable, Key, acknowledged
 from streams.clock import NEVER
 from streams.configurations import ANY, Configurations
 from streams.departments import Departments
-from streams.effects import Output, carry_out
+from streams.effects import GENERATION, Output, carry_out
 from streams.settings import CASES, DEPARTMENTS, Topics, Worker
 from streams.told import Told
 from streams.transport import Batch, BatchedApp, Record, Sent, raw_topic, send_all
@@ -35,7 +35,6 @@ from streams.transport import Batch, BatchedApp, Record, Sent, raw_topic, send_a
 log = logging.getLogger("crossdesk.streams")
 
 BATCH_BYTES = 1_000_000
-GENERATION = "generation"
 ASK_SECONDS = 2.0
 LONGEST_REST = 5.0
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeVar
 from msgspec import Struct
 
 K = TypeVar("K")
+GENERATION = "generation"
+"""The header of what cases say to each other: it is for those of one generation alone, and lies among the events of all."""
 
 
 class Output(Struct, frozen=True, gc=False):

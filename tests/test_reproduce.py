@@ -97,7 +97,7 @@ def folder(published: Path, tmp_path: Path) -> Path:
 def found(folder: Path, series: str = SERIES, period: str = MONDAY) -> Reproduced:
     with Embedded(folder) as embedded:
         assert embedded.store is not None
-        return reproduce(embedded.store, embedded.log, series, period)
+        return reproduce(embedded.store, lambda: embedded.log, series, period)
 
 
 def asked(folder: Path, *words: str) -> Result:
@@ -240,7 +240,7 @@ def test_what_is_not_there_is_said_with_what_is(published: Path) -> None:
         assert embedded.store is not None
         for series, period, said in NOT_THERE:
             with pytest.raises(NotThere) as refused:
-                reproduce(embedded.store, embedded.log, series, period)
+                reproduce(embedded.store, lambda: embedded.log, series, period)
             assert said in str(refused.value)
 
 
@@ -282,7 +282,7 @@ def test_every_published_value_of_the_simulated_company_comes_out_again(
     assert len({indicator for indicator, *_ in chosen}) > 15
     for indicator, department, counterpart, day in chosen:
         series = "/".join(filter(None, (department, indicator, counterpart)))
-        assert reproduce(simulated.store, simulated.log, series, day).same, (series, day)
+        assert reproduce(simulated.store, lambda: simulated.log, series, day).same, (series, day)
     tally("published values that came out again", len(chosen))
 
 

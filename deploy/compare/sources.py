@@ -33,9 +33,7 @@ class Cases:
         versions, meta = log.configurations(), log.row_of_state("cases", META.encode())
         marks = msgspec.msgpack.decode(meta, type=Meta).marks if meta else {}
         if not versions or not marks:
-            raise Stopped(
-                f"nothing is measured in {log.path.parent} yet: its sources have not said how far they are complete"
-            )
+            raise Stopped(f"nothing is measured in {log.name} yet: its sources have not said how far they are complete")
         self.log, self.source = log, _source(marks, source, vendor)
         self.now = marks[self.source]
         self.config = Configuration.decode(versions[max(versions)])
@@ -112,7 +110,7 @@ def _compared(vendor: str, cases: Cases, told: Sequence[Told], unread: Mapping[s
     rows = [row for one in told for row in _rows(cases, one)]
     if rows and all(Reason.not_found in row.reasons for row in rows):
         raise Stopped(
-            f"none of the {len(rows):,} cases of {vendor} is in source {cases.source!r} of {cases.log.path.parent}: is it the "
+            f"none of the {len(rows):,} cases of {vendor} is in source {cases.source!r} of {cases.log.name}: is it the "
             "source of these answers (--source), and this its folder (--data)?"
         )
     return Comparison(vendor, cases.source, cases.now, cases.config.files.company.zone, rows, unread or {})
