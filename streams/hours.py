@@ -98,7 +98,8 @@ class Calendar:
         if a < self._from or b >= self._until:
             self._cover(a)
             self._cover(b)
-        starts, ends, base = self._starts, self._ends, self._base  # as :meth:`_worked_by` has it, twice, without the calls
+        # As :meth:`_worked_by` has it, twice: without the calls.
+        starts, ends, base = self._starts, self._ends, self._base
         i = bisect_right(starts, a) - 1
         j = bisect_right(starts, b, i) - 1
         left, right = ends[i], ends[j]
