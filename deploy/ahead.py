@@ -24,7 +24,9 @@ Source = Callable[[], Iterable[e.Record | Rejected]]
 
 
 class Prepared(Struct, array_like=True, gc=False, frozen=True):
-    """A record as the log takes it. ``key`` is empty for a mark; ``time`` is the record's, in seconds since 1970."""
+    """A record as the log takes it. ``key`` is empty for a mark; ``time`` is the record's, in seconds since 1970. Those of
+    the topic ``feedback`` no log takes: see :mod:`deploy.answers`.
+    """
 
     topic: str
     key: str
@@ -40,7 +42,12 @@ def prepare(record: e.Record | Rejected) -> Prepared:
     if len(raw) > e.MAX_RECORD_BYTES:
         reason = f"the event has {len(raw):,} bytes, and {e.MAX_RECORD_BYTES:,} is the most"
         return prepare(Rejected(source=record.source, reason=reason, subject=record.subject))
-    return Prepared("events", "" if isinstance(record, e.Mark) else record.key, raw, record.time.timestamp())
+    topic, key = "events", "" if isinstance(record, e.Mark) else record.key
+    if isinstance(record, e.Answered | e.Rated):
+        topic, key = "feedback", record.data.department or record.source
+    elif record.source == e.PUBLISHED:
+        topic = "feedback"
+    return Prepared(topic, key, raw, record.time.timestamp())
 
 
 @contextmanager

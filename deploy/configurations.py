@@ -15,10 +15,10 @@ from ingest import event as e
 from ingest.broker import BrokerSettings
 from ingest.publish import Publisher
 from streams.configuration import Configuration, Files, encode
+from streams.configurations import CURRENT
 from streams.problems import Problem
 
 CONFIG = "config"
-GENERATION = b"generation"
 
 
 class Held(NamedTuple):
@@ -48,7 +48,7 @@ class Configurations:
         versions: dict[int, bytes] = {}
         generation = 1
         for key, value in self._read():
-            if key == GENERATION:
+            if key == CURRENT:
                 generation = int(value)
             elif key.isdigit():
                 versions.setdefault(int(key), value)  # of two that were said at the same moment the first stands
@@ -66,7 +66,7 @@ class Configurations:
 
     def set_generation(self, generation: int) -> None:
         """From now on this one is current."""
-        self._say(GENERATION, str(generation).encode())
+        self._say(CURRENT, str(generation).encode())
 
     def add(self, files: Files) -> None:
         """A version that is not there yet. Raises :class:`Stopped` where somebody else adds it at that moment: the first is it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from deploy.ahead import Prepared, prepare
+from deploy.answers import Answers
 from deploy.directory import of_log, with_people
 from deploy.log import TOPICS, Log, LogError, Stored
 from deploy.rejected.ledger import Ledger
@@ -65,6 +66,7 @@ class Embedded:
         self.unsaved: dict[bytes, bytes | None] = {}
         self.cases: Cases | None = None
         self.departments: Departments | None = None
+        self.answers: Answers | None = None
         try:
             self.configurations = {v: Configuration.decode(c) for v, c in self.log.configurations().items()}
             self.case_state = {k.decode(): v for k, v in self.log.state("cases").items()}
@@ -80,6 +82,7 @@ class Embedded:
     def _start(self) -> None:
         self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)
         self.departments = Departments(self.department_state, 1, self.configurations.__getitem__)
+        self.answers = Answers(self.log, self.configurations.__getitem__)
         while behind := self.log.read_facts(self.departments.meta.offset + 1, STORE_FACTS):
             self._fold_facts(behind)
 
@@ -134,6 +137,8 @@ class Embedded:
         chunk: list[Prepared] = []
         for count, record in enumerate(records, 1):
             if count <= done:
+                if isinstance(record, Prepared) and record.topic == "feedback":
+                    self._seal([record])  # what was sealed of it is found again
                 continue
             chunk.append(record if isinstance(record, Prepared) else prepare(record))
             if len(chunk) >= size:
@@ -146,12 +151,21 @@ class Embedded:
 
     def _take_in(self, chunk: Sequence[Prepared], position: str, count: int) -> None:
         at = now_us()
+        sealed = self._seal([record for record in chunk if record.topic == "feedback"])
         with self.log.transaction():
             for topic in TOPICS:
                 self.log.append(topic, [(r.key, r.value) for r in chunk if r.topic == topic], at)
+            self.log.append("sealed", sealed, at)
             self.log.set_position(position, count)
         self.fold()
         self._write_beside()
+
+    def _seal(self, answers: Sequence[Prepared]) -> list[tuple[str, bytes]]:
+        """Keys and records of the batches that are closed by then."""
+        if self.answers is None or not answers:
+            return []
+        outputs = self.answers.take((record.value for record in answers), max(self.configurations))
+        return [(output.key.hex(), output.value) for output in outputs]
 
     # -- through
     def fold(self) -> None:

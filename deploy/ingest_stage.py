@@ -198,18 +198,18 @@ class Stage:
     # -- what is due
     def _chores(self) -> None:
         """Answers leave when their week is over; what HR systems have said joins the configuration."""
-        refreshed = datetime.min.replace(tzinfo=UTC)
+        refreshed, version = datetime.min.replace(tzinfo=UTC), 0
         while not self.stop.is_set():
             try:
                 with Publisher(self.broker) as publisher:
                     while not self.stop.is_set():
                         now = datetime.now(UTC)
-                        if self.store is not None:
-                            self.store.publish(now, publisher)
                         if now - refreshed >= REFRESH:
                             with Configurations(self.broker) as configurations:
-                                refresh(configurations)
-                            refreshed = now
+                                in_force = refresh(configurations)
+                            refreshed, version = now, in_force.version if in_force else 0
+                        if self.store is not None:
+                            self.store.publish(now, publisher, version)
                         self.stop.wait(CHORE_SECONDS)
             except (BrokerUnavailable, AnswersError, Refused, TopicsDiffer, AppliedMeanwhile) as error:
                 log.warning("%s", error)

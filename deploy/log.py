@@ -13,12 +13,12 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-FORMAT = 5
-TOPICS = ("events", "rejected", "directory")
+FORMAT = 6
+TOPICS = ("events", "rejected", "directory", "sealed")
 STATES = ("cases", "departments")
 FIRST = 1
 CURRENT, UNFINISHED = "current", "unfinished"
-COMMON = ("format", CURRENT, "source:", "end:", "store:events")
+COMMON = ("format", CURRENT, "source:", "end:", "store:events", "store:sealed")
 """How the names of positions begin that belong to no generation."""
 
 KeyedFact = tuple[bytes, bytes]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from deploy.folder import Stopped
 from deploy.serve import write_private
-from ingest.connectors.simulated import simulate
-from ingest.event import Record
+from ingest.connectors.simulated import simulate_with_feedback
+from ingest.event import PUBLISHED, Record, watermark
+from ingest.simulation.feedback import Week
 from ingest.simulation.truth import Cell, Run, Total, Truth, WrongTruth, read
 from sinks.recompute import CALENDAR, HOURS, RUNS, WORKED_BY
 from sinks.store import Asks
@@ -77,9 +79,16 @@ class Comparison(NamedTuple):
 def recorded(run: Run, file: Path) -> Iterator[Record]:
     """What is simulated; when it has ended, its truth is in ``file``. It is told anew whenever the source is asked anew."""
     truth = Truth()
-    yield from simulate(
+    told = simulate_with_feedback(
         run.seed, run.days, cases_per_day=run.cases_per_day, departments=run.departments, recorder=truth
     )
+    for one in told:
+        if isinstance(one, Week):
+            yield from one.suggestions
+            yield from one.answers
+            yield watermark(PUBLISHED, one.begins + timedelta(weeks=1))
+        else:
+            yield one
     write_private(file, truth.written())
 
 

@@ -64,7 +64,10 @@ def worker_of(settings: Settings, broker: BrokerSettings) -> Worker:
         partitions=refuse_differences(broker, generation),
         cases_state=name("cases", generation),
         departments_state=name("departments", generation),
-        **{topic: name(topic, generation) for topic in ("events", "config", "facts", "indicators", "rejected")},
+        **{
+            topic: name(topic, generation)
+            for topic in ("events", "config", "facts", "indicators", "rejected", "feedback", "sealed")
+        },
     )
     return Worker(settings, topics, GroupNames.of(generation).streams, broker.aiokafka)
 

@@ -10,6 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.configuration import Configuration
 
+CURRENT = b"generation"
+"""Under this key lies which generation is current; under numbers are versions."""
 WAIT_SECONDS = 0.05
 ANY = 0
 """Instead of a version: whichever there is. What comes before every mark is folded under the oldest."""
@@ -21,6 +23,8 @@ class Configurations(dict[int, Configuration]):
     def __init__(self, topic: str, client: Mapping[str, Any]) -> None:
         super().__init__()
         self.topic, self.client = topic, client
+        self.generation = 1
+        """The current one."""
         self.complete = asyncio.Event()
         """All that was there at the start has been read."""
 
@@ -37,14 +41,16 @@ class Configurations(dict[int, Configuration]):
                     self.complete.set()
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:
-                        if record.key.isdigit() and record.value is not None:  # other keys say other things
-                            self.hear(int(record.key), record.value)
+                        if record.value is not None:
+                            self.hear(record.key, record.value)
         finally:
             await consumer.stop()
 
-    def hear(self, version: int, record: bytes) -> None:
-        """Of two that were said at the same moment the first stands."""
-        if version not in self:
+    def hear(self, key: bytes, record: bytes) -> None:
+        """Of two versions that were said at the same moment the first stands."""
+        if key == CURRENT:
+            self.generation = int(record)
+        elif key.isdigit() and (version := int(key)) not in self:
             self[version] = Configuration.decode(record)
 
     def version(self, version: int) -> Configuration:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 ENVIRONMENT = "CROSSDESK_STREAMS_"
-CASES, DEPARTMENTS = "cases", "departments"
+CASES, DEPARTMENTS, SEALING = "cases", "departments", "sealing"
+AGENTS = frozenset({CASES, DEPARTMENTS, SEALING})
 
 
 class Topics(BaseModel):
-    """What they are called on the broker; ``partitions``: of each but ``config``."""
+    """What they are called on the broker; ``partitions``: of each but ``config``, ``feedback`` and ``sealed``, which have one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +22,8 @@ class Topics(BaseModel):
     facts: str
     indicators: str
     rejected: str
+    feedback: str
+    sealed: str
     cases_state: str
     departments_state: str
     partitions: int = Field(ge=1)
@@ -30,7 +33,7 @@ class Settings(BaseModel):
     """Each is a variable of the environment: its name in capitals behind :data:`ENVIRONMENT`.
 
     ``generation``: what it works on (DESIGN 5.13). ``instance``: a name that a worker keeps when it is started again: then its
-    partitions wait for it, for ``session_seconds``, and nothing is assigned anew. ``agents``: which of the two folds it runs.
+    partitions wait for it, for ``session_seconds``, and nothing is assigned anew. ``agents``: which of the folds it runs.
     ``batch_records``: the most that are fetched and folded at once. ``tell_seconds``: how often indicators are told anew.
     A worker is not ready that has lag and has not moved for ``stuck_seconds``; after twice as long it ends, to be started again.
     Nor is one that has set aside more than ``rejected_limit`` records that nobody has handled.
@@ -40,7 +43,7 @@ class Settings(BaseModel):
 
     generation: int = Field(default=1, ge=1)
     instance: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
-    agents: frozenset[str] = frozenset({CASES, DEPARTMENTS})
+    agents: frozenset[str] = AGENTS
     batch_records: int = Field(default=4_000, ge=1, le=100_000)
     session_seconds: float = Field(default=8.0, ge=6, le=300)
     tell_seconds: float = Field(default=0.5, ge=0.05, le=60)
@@ -53,8 +56,8 @@ class Settings(BaseModel):
     @classmethod
     def _named(cls, value: Any) -> Any:
         named = frozenset(value.split(",")) if isinstance(value, str) else value
-        if not named or not named <= {CASES, DEPARTMENTS}:
-            raise ValueError(f"write {CASES}, {DEPARTMENTS}, or both with a comma between")
+        if not named or not named <= AGENTS:
+            raise ValueError(f"write some of {', '.join(sorted(AGENTS))}, with a comma between")
         return named
 
 

@@ -82,8 +82,7 @@ class Touch:
         self.now = cases.meta.marks.get(self.source, NEVER)
         self.said: dict[Key, Picture] = {}
         self.touched = False
-        self.awaits = self.row.wake
-        """The watermark that it is known to wait for."""
+        self.awaits = self.row.wake  # as far as ``cases`` knows
 
     def begin(self, offset: int) -> None:
         self.touched, self.history.version = True, offset
@@ -395,8 +394,7 @@ class Touch:
             return
         if self.said:
             self.cases.outputs += records(self.said, self.case_id, self.cases.of_facts)
-        self.cases.put(
-            self.case_id, b"".join((encode(row), b""))
-        )  # a copy: an encoder leaves up to half as much behind free
+        packed = b"".join((encode(row), b""))  # a copy: an encoder leaves up to half as much behind free
+        self.cases.put(self.case_id, packed)
         if self.history.obsolete:
             self.cases.drop(self.history.obsolete)

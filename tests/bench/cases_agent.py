@@ -38,7 +38,10 @@ def main() -> None:
         events=task.topic,
         cases_state=name("cases", generation),
         departments_state=name("departments", generation),
-        **{topic: name(topic, generation) for topic in ("config", "facts", "indicators", "rejected")},
+        **{
+            topic: name(topic, generation)
+            for topic in ("config", "facts", "indicators", "rejected", "feedback", "sealed")
+        },
     )
     collect_rarely()
     running = Streams(

@@ -11,9 +11,9 @@ from sinks_on_kafka import Said
 from deploy import config_files
 from deploy.demo import EXAMPLE
 from deploy.memory import collect_rarely
-from streams.app import partition_of
 from streams.cases import Cases
 from streams.effects import carry_out
+from streams.stages import partition_of
 
 FACTS = 1_000_000
 

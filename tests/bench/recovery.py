@@ -20,9 +20,9 @@ from ingest import event as e
 from ingest import topics as declared
 from ingest.simulation.world import SOURCE
 from streams import row
-from streams.app import partition_of
 from streams.cases import META, Meta
 from streams.changelog import changed
+from streams.stages import partition_of
 from streams.transport import Record
 
 CASES = 500_000

@@ -21,7 +21,7 @@ from deploy.demo import Demo
 from ingest import topics as declared
 from sinks.clickhouse import connect
 from streams import indicators as i
-from streams.app import partition_of
+from streams.stages import partition_of
 from streams.transport import Record
 
 VALUES = 200_000

@@ -1,0 +1,108 @@
+"""The third agent: answers are sealed (docs/sealing.md), by the one worker that has the one partition of the feedback.
+
+It keeps nothing on the broker but what is sealed: whoever gets the partition reads what has been sealed, and then the feedback from
+its beginning. So single answers lie in that topic alone, for as long as it holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from ingest import event as e
+from streams.changelog import acknowledged
+from streams.configurations import Configurations
+from streams.effects import Effects
+from streams.sealed import decode
+from streams.sealing import Sealing
+from streams.settings import SEALING, Topics
+from streams.stages import Stage
+from streams.transport import Batch, Record, send_all
+
+ONLY = 0
+"""The partition of either topic."""
+
+
+class SealingStage(Stage):
+    """``generation``: while another one is current, that one's worker seals, and what comes here is let by. ``client``: the
+    arguments of a client of aiokafka.
+    """
+
+    name = SEALING
+
+    def __init__(
+        self, app: Any, topics: Topics, known: Configurations, client: Mapping[str, Any], generation: int
+    ) -> None:
+        super().__init__(app, known)
+        self.topics, self.client, self.generation = topics, client, generation
+        self.fold: Sealing | None = None
+        self.next_offset = 0
+        """Of the feedback, what ``fold`` has not folded."""
+
+    async def take(self, batch: Batch) -> bool:
+        if not await batch.owned() or not await self.configured(batch):
+            return False
+        if self.known.generation == self.generation:
+            if not await self.reach(batch):
+                return False
+            fold = self.fold
+            assert fold is not None
+            await self.say(fold.batch(_numbered(batch)))
+            if not await batch.owned():
+                self.fold = None
+                return False
+            self.next_offset = batch.next_offset
+        self.did(batch)
+        return True
+
+    async def reach(self, batch: Batch) -> bool:
+        """Have folded all that lies before the batch. False: a configuration is missing, and the worker stops."""
+        first = batch[0].offset
+        if self.fold is not None and self.next_offset == first:
+            return True
+        self.fold = None
+        sealed = [decode(record.value) for record in await self.read(self.topics.sealed)]
+        before = await self.read(self.topics.feedback, first)
+        if not await self.configured(batch, before):
+            return False
+        fold = Sealing({}, self.known.version, sealed)
+        await self.say(fold.batch(_numbered(before)))  # what a worker that was killed had not said
+        self.fold = fold
+        return True
+
+    async def say(self, effects: Effects) -> None:
+        """Returns when all replicas have it. The state is in memory alone."""
+        records: list[Record] = [(output.key, output.value, []) for output in effects.outputs]
+        await acknowledged(await send_all(self.app, self.topics.sealed, ONLY, records))
+
+    def versions(self, records: Iterable[Any]) -> Iterable[int]:
+        for record in records:
+            try:
+                mark = e.decode(record.value or b"")
+            except e.Unreadable:
+                continue  # the fold lets it by
+            if isinstance(mark, e.ConfigMark):
+                yield mark.data.version
+
+    async def read(self, topic: str, until: int | None = None) -> list[Any]:
+        """All its records, or those before the offset ``until``."""
+        partition = TopicPartition(topic, ONLY)
+        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest", enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            end = (await consumer.end_offsets([partition]))[partition] if until is None else until
+            found: list[Any] = []
+            while await consumer.position(partition) < end:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    found += (record for record in records if record.offset < end)
+            return found
+        finally:
+            await consumer.stop()
+
+
+def _numbered(records: Iterable[Any]) -> list[tuple[int, bytes]]:
+    return [(record.offset, record.value or b"") for record in records]
