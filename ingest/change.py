@@ -24,6 +24,8 @@ from ingest.event import (
     ClassifiedData,
     Created,
     CreatedData,
+    Excluded,
+    ExcludedData,
     Noted,
     Payload,
     Replied,
@@ -47,7 +49,7 @@ class Change(Struct, kw_only=True, gc=False):
     ``who`` and ``assignee`` are pseudonyms. What is None, or empty, did not change; a ``before`` of None is not known.
     ``created``: it opened the case, and what was written with it is the request. ``acting``: the group in whose name something was
     written, where that is not the one that has the case afterwards: who hands over with a note does not work for the receiver.
-    ``further``: whatever else it means.
+    ``session``: of which chat a message is a part. ``excluded``: its labels say so. ``further``: whatever else it means.
     """
 
     subject: str
@@ -64,6 +66,8 @@ class Change(Struct, kw_only=True, gc=False):
     acting: str = ""
     assignee: str = ""
     message: Message | None = None
+    session: str = ""
+    excluded: ExcludedData | None = None
     further: tuple[Meant, ...] = ()
 
 
@@ -111,6 +115,8 @@ def _meant(change: Change) -> Iterator[tuple[type[CaseEvent], Payload | None, st
     if change.message is not None and change.created is None and (kind_of := _written(change.message, change.actor)):
         named = bool(change.acting) and kind_of is not RequesterReplied
         yield kind_of, ActedData(group=change.acting) if named else None, None
+    if change.excluded is not None:
+        yield Excluded, change.excluded, None
     for kind, data in change.further:
         yield kind, data, None
 

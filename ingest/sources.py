@@ -62,7 +62,9 @@ class SourceEntry(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             where = ".".join(map(str, ("settings", *first["loc"])))
-            raise ValueError(f"{where}: {first['msg']} (docs/connectors/{self.connector}.md)") from None
+            raise ValueError(
+                f"{where}: {first['msg'].removeprefix('Value error, ')} (docs/connectors/{self.connector}.md)"
+            ) from None
         if self.url and self.secret_file is None:
             raise ValueError("url without secret_file: write what its API knows us by into a file, and name it here")
         if self.url and not is_polled(kind):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.sources_file import load
-from ingest.connectors.zendesk import Zendesk
+from ingest.connectors.zendesk.connector import Zendesk
 from ingest.environment import BadSettings, read
 from ingest.settings import ENVIRONMENT, IngestSettings, identity_of
 
@@ -69,6 +69,10 @@ ZENDESK = "sources:\n  - name: helpdesk\n    connector: zendesk\n    settings: {
         (ZENDESK + ZENDESK.partition("\n")[2], r"two sources 'helpdesk'"),
         ("sources:\n  - {name: a/b, connector: cloudevents}\n", r":2: sources\.name: "),
         ("sources:\n  - name: a\n    connector: survey_file\n    hook_secret_files: [s]\n", r":2: "),
+        (
+            ZENDESK.replace("}", ", exclude: {probe: monitor}}"),
+            r":2: .*settings\.exclude\.probe: 'monitor' is no reason: write test, monitoring, migrated",
+        ),
         ("sources: [\n", r"is not YAML"),
         ("", r"is empty"),
     ],

@@ -23,7 +23,7 @@ from ingest.connectors.servicenow_log import ServiceNowLog
 from ingest.connectors.survey_file import SurveyFile
 from ingest.connectors.typeform import Typeform
 from ingest.connectors.zammad.connector import Zammad
-from ingest.connectors.zendesk import Zendesk
+from ingest.connectors.zendesk.connector import Zendesk
 from ingest.identity import Identity
 from ingest.mapping import LogMapping
 

@@ -24,7 +24,6 @@ from ingest.change import Change, Message, events
 from ingest.changes import OPEN, Meant, State
 from ingest.connector import (
     Api,
-    Connector,
     Document,
     Doorbell,
     FromOutside,
@@ -46,6 +45,7 @@ from ingest.event import (
     RoutedData,
     Unreadable,
 )
+from ingest.exclusion import Labelled
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
@@ -93,6 +93,7 @@ class Ticket(Struct, frozen=True):
     group_id: Id | None = None
     deleted: bool = False
     spam: bool = False
+    tags: tuple[str, ...] | None = None
     related_tickets: Related | None = None
 
 
@@ -183,7 +184,7 @@ class Who:
         return self._people.person(name) if found is None else self.person(found)
 
 
-class Freshservice(Connector):
+class Freshservice(Labelled):
     """``service``: the field that says what a ticket is about, as activities call it. ``groups``: ids of groups names that they
     had. ``states``: what further statuses mean, or the known ones in another way, by their names.
     """
@@ -256,6 +257,7 @@ class Freshservice(Connector):
         for one in told.conversations:
             yield from self._made(_said(one, told, who), f"conversation {one.id}", told)
         yield from self._made(_related(told), "ticket", told)
+        yield from self._made(self._labelled(told), "ticket", told)
         if told.rating is not None:
             yield _rating(told.rating, told.ticket, who, people)
 
@@ -277,6 +279,13 @@ class Freshservice(Connector):
             channel=first.get(SOURCE, ""),
         )
         return Change(subject=told.subject, native=told.subject, time=_time(told.ticket.created_at), created=created)
+
+    def _labelled(self, told: Told) -> Iterator[Change]:
+        """When a tag came nothing tells: it counts from the beginning."""
+        excluded = self.excluded((), told.ticket.tags or ())
+        if excluded is not None:
+            native, at = f"{told.subject}|{excluded.reason}", _time(told.ticket.created_at)
+            yield Change(subject=told.subject, native=native, time=at, excluded=excluded)
 
     def _changes(self, story: Story, told: Told, who: Who) -> Iterator[FromOutside | Rejected]:
         """An activity tells what is, and not what was before: that is what the one before it told."""

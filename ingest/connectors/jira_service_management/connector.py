@@ -26,7 +26,6 @@ from ingest.change import Change, Message, events
 from ingest.changes import State
 from ingest.connector import (
     Api,
-    Connector,
     Document,
     Doorbell,
     FromOutside,
@@ -40,6 +39,7 @@ from ingest.connector import (
 from ingest.connectors.jira_service_management.api import CHANNEL, JiraApi
 from ingest.connectors.jira_service_management.issue import (
     CATEGORIES,
+    LABELS,
     LARGEST,
     LINK,
     PARENT,
@@ -56,6 +56,7 @@ from ingest.connectors.jira_service_management.issue import (
     values_of,
 )
 from ingest.event import ClassifiedData, CreatedData, Rated, RoutedData, Unreadable
+from ingest.exclusion import Labelled
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
@@ -85,7 +86,7 @@ class Cursor(Struct):
     updated: int = 0
 
 
-class JiraServiceManagement(Connector):
+class JiraServiceManagement(Labelled):
     """Fields are named by their ids (``customfield_10050``); empty: there is no such field.
 
     ``user``: whose API token it is (an e-mail address); without, the secret is a bearer token. ``projects``: keys of those that are
@@ -96,7 +97,7 @@ class JiraServiceManagement(Connector):
     name: ClassVar[str] = "jira_service_management"
     tells: ClassVar[Tells] = tells(
         "created classified routed claimed replied noted bot_replied asked_requester requester_replied paused resumed promised "
-        "need_by solved reopened closed merged unmerged child_linked deleted rated"
+        "need_by solved reopened closed merged unmerged child_linked deleted excluded rated"
     )
     deployment: Literal["cloud", "server"] = "cloud"
     user: str = ""
@@ -135,7 +136,8 @@ class JiraServiceManagement(Connector):
 
     @cached_property
     def _fields(self) -> tuple[str, ...]:
-        further = (*self.followed, self.participants, self.satisfaction, self.satisfaction_date)
+        labels = LABELS if self.exclude else ""
+        further = (*self.followed, self.participants, self.satisfaction, self.satisfaction_date, labels)
         return tuple(dict.fromkeys((*READ, *filter(None, further))))
 
     def _source_of(self, api: Api) -> JiraApi:
@@ -324,8 +326,10 @@ class Story:
             ),
             routed=RoutedData(group=self._group),
         )
-        turns = [item for history in self._histories for item in history.items if past.field(item) == "status"]
-        status = (turns[0].before, turns[0].before_text) if turns else (fields.status.id, fields.status.name)
+        turn, label = self._first("status"), self._first(LABELS)
+        status = (turn.before, turn.before_text) if turn else (fields.status.id, fields.status.name)
+        labels = _labels(label.before_text) if label else values_of(self._told.issue.fields.get(LABELS))
+        change.excluded = settings.excluded((), labels)
         try:
             change.after = settings.state(*status, self._told.statuses)
         except Unreadable as error:
@@ -336,6 +340,11 @@ class Story:
             except Unreadable as error:
                 yield self._rejected(error)
         yield from events(change, settings.source)
+
+    def _first(self, field: str) -> Item | None:
+        """The first change of a field."""
+        items = (item for history in self._histories for item in history.items)
+        return next((item for item in items if self._past.field(item) == field), None)
 
     def _changed(self, change: Change, history: History) -> Iterator[FromOutside | Rejected]:
         change.native = f"change|{history.id}"
@@ -364,6 +373,8 @@ class Story:
             change.after = self._settings.state(item.after, item.after_text, self._told.statuses)
         elif field == "assignee":
             change.assignee = self._who.person(after)
+        elif field == LABELS:
+            change.excluded = self._settings.excluded(_labels(item.before_text), _labels(item.after_text))
         elif field == LINK:
             self._link(change, item)
         else:
@@ -432,6 +443,10 @@ def _stamp(text: str) -> int:
 
 def _folded(name: str | None) -> str:
     return (name or "").strip().casefold()
+
+
+def _labels(text: str | None) -> Sequence[str]:
+    return (text or "").split()
 
 
 def _text(value: Any) -> str:

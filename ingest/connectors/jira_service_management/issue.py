@@ -26,6 +26,8 @@ SEVERAL = "components"
 """The field that holds more than one value, of which each is added and removed for itself."""
 BY_NAME = "priority"
 """The field whose values are known by their names: their ids are another in every installation."""
+LABELS = "labels"
+"""The field whose values a changelog names in one text, with blanks between."""
 LINK = "link"
 PARENT = "parent"
 RELATIONS = {LINK: LINK, "parent": PARENT, "parent issue": PARENT, "issueparentassociation": PARENT}

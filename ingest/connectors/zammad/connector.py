@@ -21,7 +21,6 @@ from ingest.change import Change, Message, events
 from ingest.changes import OPEN, Meant, State
 from ingest.connector import (
     Api,
-    Connector,
     Document,
     Doorbell,
     FromOutside,
@@ -60,6 +59,7 @@ from ingest.event import (
     RoutedData,
     Unreadable,
 )
+from ingest.exclusion import Labelled
 from ingest.identity import People
 from ingest.mapping import Meaning
 from ingest.names import name_at
@@ -89,7 +89,7 @@ class Cursor(Struct):
     updated: str = ""
 
 
-class Zammad(Connector):
+class Zammad(Labelled):
     """``states``: what other states mean, or the same in another way. ``asking``: ids of the roles of those who only ask.
     ``service``, ``need_by``, ``promised``: the attributes of a ticket that say what it is about, by when the requester needs it,
     and by when it was promised; empty where there is none.
@@ -98,7 +98,7 @@ class Zammad(Connector):
     name: ClassVar[str] = "zammad"
     tells: ClassVar[Tells] = tells(
         "created classified routed claimed replied noted bot_replied asked_requester requester_replied paused resumed need_by "
-        "promised solved reopened closed merged deleted restored"
+        "promised solved reopened closed merged deleted restored excluded"
     )
     states: Mapping[str, Meaning] = {}
     asking: frozenset[str] = frozenset({"3"})
@@ -178,6 +178,8 @@ class Zammad(Connector):
                 yield f"article {article.id}", partial(self._message, case, who, article, saved.get(article.id))
         if (row := case.merged()) is not None:
             yield f"history {row.id}", partial(self._merge, case, who, row)
+        for row, before, after in case.labelled():
+            yield f"history {row.id}", partial(self._label, case, who, row, before, after)
 
     def _creation(self, case: Case, who: Who, attributes: Document) -> Change:
         ticket, at = case.ticket, case.created
@@ -257,17 +259,19 @@ class Zammad(Connector):
     def _merge(self, case: Case, who: Who, row: Row) -> Change:
         """The row itself has the time of the change before: when it happened is told by the state that it brought."""
         after = (one.created_at for one in case.changed if one.id > row.id and one.attribute == "state")
-        at = time_of(next(after, row.created_at))
-        actor = who.acts(row.created_by_id, at)
-        return Change(
-            subject=case.subject,
-            native=str(row.id),
-            time=at,
-            order=row.id,
-            actor=actor,
-            who=who.person(row.created_by_id) if actor in PERSONS else "",
-            further=((e.Merged, MergedData(into=text(row.id_to))),),
-        )
+        change = self._by_row(case, who, row, time_of(next(after, row.created_at)))
+        change.further = ((e.Merged, MergedData(into=text(row.id_to))),)
+        return change
+
+    def _label(self, case: Case, who: Who, row: Row, before: frozenset[str], after: frozenset[str]) -> Change:
+        change = self._by_row(case, who, row, time_of(row.created_at))
+        change.excluded = self.excluded(before, after)
+        return change
+
+    def _by_row(self, case: Case, who: Who, row: Row, at: datetime) -> Change:
+        actor = Actor.system if row.sourceable_type else who.acts(row.created_by_id, at)
+        person = who.person(row.created_by_id) if actor in PERSONS else ""
+        return Change(subject=case.subject, native=str(row.id), time=at, order=row.id, actor=actor, who=person)
 
     def _dates(self, given: Mapping[str, str]) -> Iterator[Meant]:
         """What is due, by the names of the attributes; one that was emptied says nothing."""

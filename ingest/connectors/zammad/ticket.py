@@ -18,6 +18,8 @@ from ingest.times import time_reader
 TOGETHER = timedelta(seconds=5)
 """An article and the change of the ticket that were saved by one click are this near to each other."""
 REMOVED = "removed"
+ADDED, TAKEN = "added", "removed"
+"""What happens to a tag."""
 MACHINE = 1
 """The user as whom Zammad itself acts; as the owner: nobody."""
 
@@ -150,6 +152,15 @@ class Case:
             return ""
         states = (one for one in reversed(self.changed) if one.attribute == "state" and one.id < row.id)
         return next((one.value_from or "" for one in states if one.value_to == REMOVED), "")
+
+    def labelled(self) -> Iterator[tuple[Row, frozenset[str], frozenset[str]]]:
+        """Each tag that came or went, with all that were there before and after."""
+        tags: frozenset[str] = frozenset()
+        for row in self.history:
+            if row.object == "Ticket" and row.attribute == "tag" and row.type in (ADDED, TAKEN):
+                before, one = tags, {row.value_to or ""}
+                tags = tags | one if row.type == ADDED else tags - one
+                yield row, before, tags
 
     def merged(self) -> Row | None:
         return next((row for row in self.history if row.type == "merged_into"), None)

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ingest import event as e
 from ingest.change import Change, Message, events
 from ingest.changes import State
 from ingest.connector import (
     Api,
-    Connector,
     Document,
     Doorbell,
     FromOutside,
@@ -32,14 +31,33 @@ from ingest.connector import (
     Tells,
     tells,
 )
+from ingest.connectors.zendesk.ticket import (
+    RULE,
+    TAGS,
+    Audit,
+    Event,
+    Id,
+    Ticket,
+    Told,
+    Who,
+    chat_of,
+    creates,
+    labels,
+    named,
+    text,
+    text_of,
+    time_of,
+    time_of_message,
+)
 from ingest.event import Actor, ClassifiedData, CreatedData, MergedData, NeedByData, Rated, RoutedData, Unreadable
+from ingest.exclusion import Labelled
 from ingest.feedback import rated
 from ingest.identity import People
 from ingest.mapping import Meaning
 from ingest.names import name_at
 from ingest.reading import as_cursor, converted, decoded
+from ingest.sessions import in_sessions
 from ingest.signatures import base64_of_hmac, recent, signed
-from ingest.times import time_reader
 from ingest.translate import meanings, state_of
 
 LATEST = timedelta(minutes=1)
@@ -58,71 +76,14 @@ STATES: Mapping[str, Any] = {
 }
 SCORES = {"good": 1, "bad": 0}
 """A comment that stands with a score makes it ``good_with_comment``."""
-RULE = "rule"
-MACHINE = -1
+TRANSCRIPT = "chat_transcript"
+"""By which a chat that has ended comes as a comment once more."""
+FIELDS = ("Create", "Change")
 COMMENTS = ("Comment", "VoiceComment")
 PERSONS = (Actor.requester, Actor.provider_human)
 
-Id = int | str
-_time = time_reader(("iso",), UTC)
-
 
 # -- what is read of an answer: nothing else
-class Origin(Struct, frozen=True):
-    ticket_ids: tuple[Id, ...] = ()
-
-
-class Source(Struct, frozen=True, rename={"origin": "from"}):
-    rel: str | None = None
-    origin: Origin = Origin()
-
-
-class Via(Struct, frozen=True):
-    channel: str | None = None
-    source: Source = Source()
-
-
-class Event(Struct, frozen=True):
-    """``value`` is of any type, as the field is."""
-
-    type: str
-    field_name: str | None = None
-    value: Any = None
-    previous_value: Any = None
-    author_id: int | None = None
-    public: bool = False
-    via: Via = Via()
-
-
-class Audit(Struct, frozen=True):
-    id: Annotated[int, Meta(ge=0, lt=1 << 53)]
-    created_at: str
-    author_id: int | None = None
-    via: Via = Via()
-    events: tuple[Event, ...] = ()
-
-
-class Ticket(Struct, frozen=True):
-    id: int
-    status: str
-    updated_at: str
-    requester_id: int | None = None
-    organization_id: int | None = None
-
-
-class User(Struct, frozen=True):
-    role: str | None = None
-    email: str | None = None
-
-
-class Told(Struct, frozen=True):
-    """A ticket, its audits, and the users named in them, by id."""
-
-    ticket: Ticket
-    audits: tuple[Audit, ...] = ()
-    users: dict[str, User] = {}
-
-
 class Rating(Struct, frozen=True):
     score: str
     updated_at: str
@@ -146,32 +107,7 @@ class Cursor(Struct):
     ratings: int = 0
 
 
-class Who:
-    """The persons of a ticket."""
-
-    def __init__(self, told: Told, people: People, bots: frozenset[str]) -> None:
-        self._told, self._people, self._bots = told, people, bots
-
-    def acts(self, user: int | None) -> Actor:
-        if user is None or user == MACHINE:
-            return Actor.system
-        if str(user) in self._bots:
-            return Actor.provider_bot
-        if user == self._told.ticket.requester_id:
-            return Actor.requester
-        known = self._told.users.get(str(user))
-        if known is None:
-            return Actor.system  # who it was cannot be said: no answer is made of it
-        return Actor.requester if known.role == "end-user" else Actor.provider_human
-
-    def person(self, user: Any) -> str:
-        if user is None:
-            return ""
-        known = self._told.users.get(str(user))
-        return self._people.person(str(user), (known and known.email) or "")
-
-
-class Zendesk(Connector):
+class Zendesk(Labelled):
     """``user``: whose token it is (an e-mail address). ``states``: what other statuses mean, or the same in another way.
     ``service``: the field of a ticket that says what it is about; a custom field by its id.
     """
@@ -180,7 +116,7 @@ class Zendesk(Connector):
     signs_time: ClassVar[bool] = True
     tells: ClassVar[Tells] = tells(
         "created classified routed claimed replied noted bot_replied asked_requester requester_replied paused resumed need_by "
-        "solved reopened closed merged deleted restored rated"
+        "solved reopened closed merged deleted restored excluded rated"
     )
     user: str
     service: str = "ticket_form_id"
@@ -207,7 +143,7 @@ class Zendesk(Connector):
             yield Page(self._documents(api, page["tickets"]), as_cursor(at), None, True)
         since = {"start_time": str(at.ratings), "score": "received"}
         ratings = list(_pages(api, "/api/v2/satisfaction_ratings.json", since, "satisfaction_ratings"))
-        at.ratings = max([at.ratings, *(int(_time(rating["updated_at"]).timestamp()) for rating in ratings)])
+        at.ratings = max([at.ratings, *(int(time_of(rating["updated_at"]).timestamp()) for rating in ratings)])
         yield Page([{"rating": rating} for rating in ratings], as_cursor(at), now - LATEST, False)
 
     def case(self, api: Api, subject: str) -> Sequence[Document]:
@@ -225,8 +161,8 @@ class Zendesk(Connector):
     def _documents(self, api: Api, tickets: Sequence[Document]) -> list[Document]:
         """Of each ticket its audits, with the users who are named in them."""
         found = [{"ticket": ticket, "audits": self._audits(api, ticket)} for ticket in tickets]
-        users = self._users(api, sorted({user for one in found for user in _named(one)}))
-        return [{**one, "users": {user: users[user] for user in _named(one) if user in users}} for one in found]
+        users = self._users(api, sorted({user for one in found for user in named(one)}))
+        return [{**one, "users": {user: users[user] for user in named(one) if user in users}} for one in found]
 
     def _audits(self, api: Api, ticket: Document) -> list[Document]:
         """None of a deleted ticket: they are gone."""
@@ -244,7 +180,7 @@ class Zendesk(Connector):
     # -- webhooks
     def verify(self, hook: Hook, secrets: Sequence[str]) -> None:
         stamp = hook.headers.get("x-zendesk-webhook-signature-timestamp", "")
-        recent(stamp, _time, hook.at)
+        recent(stamp, time_of, hook.at)
         signed(hook.headers.get("x-zendesk-webhook-signature", ""), stamp.encode() + hook.body, secrets, base64_of_hmac)
 
     def told_by(self, hook: Hook) -> Iterator[Document | Doorbell | Rejected]:
@@ -266,22 +202,23 @@ class Zendesk(Connector):
         if not told.audits and ticket.status != "deleted":
             reason = "no audit says how it came about: let the user whose token it is see all tickets"
             raise Unreadable(reason, subject=subject)
+        changes: list[Change] = []
         for audit in told.audits:
-            try:
-                for change in self._changes(audit, ticket, who):
-                    yield from events(change, self.source)
-            except Unreadable as error:
-                yield Rejected(source=self.source, reason=error.reason, place=f"audit {audit.id}", subject=subject)
+            for read in (self._changes, self._said):
+                try:
+                    changes.extend(read(audit, ticket, who))  # those before one that cannot be read stay
+                except Unreadable as error:
+                    yield Rejected(source=self.source, reason=error.reason, place=f"audit {audit.id}", subject=subject)
         if ticket.status == "deleted":
             native = f"deleted|{ticket.id}|{ticket.updated_at}"
             gone = ((e.Deleted, None),)
-            yield from events(
-                Change(subject=subject, native=native, time=_time(ticket.updated_at), further=gone), self.source
-            )
+            changes.append(Change(subject=subject, native=native, time=time_of(ticket.updated_at), further=gone))
+        for change in in_sessions(changes):
+            yield from events(change, self.source)
 
     def _changes(self, audit: Audit, ticket: Ticket, who: Who) -> Iterator[Change]:
         """One for each who acted in it, and of the others that were merged into this one. Raises ``Unreadable``."""
-        at = _time(audit.created_at)
+        at = time_of(audit.created_at)
         acted: dict[tuple[Actor, int | None], list[Event]] = {}
         for event in audit.events:
             author = event.author_id or audit.author_id
@@ -306,34 +243,59 @@ class Zendesk(Connector):
 
     def _read(self, change: Change, audit: Audit, some: Sequence[Event], ticket: Ticket, who: Who) -> None:
         """What one actor did in an audit: a person, or the rules that followed. Raises ``Unreadable``."""
-        values = {event.field_name: event for event in some if event.type in ("Create", "Change")}
-        if _creates(some):
+        values = {event.field_name: event for event in some if event.type in FIELDS}
+        if creates(some):
             change.created = CreatedData(
                 requester=who.person(ticket.requester_id),
-                requester_group=_text(ticket.organization_id),
-                service=_value(values, self.service),
-                priority=_value(values, "priority"),
+                requester_group=text(ticket.organization_id),
+                service=text_of(values, self.service),
+                priority=text_of(values, "priority"),
                 channel=audit.via.channel or "",
             )
         else:
-            service, priority = _value(values, self.service), _value(values, "priority")
+            service, priority = text_of(values, self.service), text_of(values, "priority")
             change.classified = ClassifiedData(service=service, priority=priority)
         if (status := values.get("status")) is not None:
-            change.before = state_of(_text(status.previous_value), self._states)
-            change.after = state_of(_text(status.value), self._states)
+            change.before = state_of(text(status.previous_value), self._states)
+            change.after = state_of(text(status.value), self._states)
             if status.previous_value == "deleted":
                 change.further += ((e.Restored, None),)
         if (group := values.get("group_id")) is not None:
-            change.routed, change.acting = RoutedData(group=_text(group.value)), _text(group.previous_value)
-        if assignee := _value(values, "assignee_id"):
+            change.routed, change.acting = RoutedData(group=text(group.value)), text(group.previous_value)
+        if assignee := text_of(values, "assignee_id"):
             change.assignee = who.person(assignee)
-        if due := _value(values, "due_at"):
-            change.further += ((e.NeedBy, NeedByData(due=_time(due))),)
-        with_creation = _creates(audit.events)  # a person's comment is the request then, whoever wrote it down
+        if due := text_of(values, "due_at"):
+            change.further += ((e.NeedBy, NeedByData(due=time_of(due))),)
+        if tags := [event for event in some if event.type in FIELDS and event.field_name == TAGS]:
+            change.excluded = self.excluded(labels(tags[0].previous_value), labels(tags[-1].value))
+        with_creation = creates(audit.events)  # a person's comment is the request then, whoever wrote it down
         for event in some:
             request = with_creation and event.via.channel != RULE
-            if event.type in COMMENTS and event.via.source.rel != "merge" and not request:
+            again = event.via.source.rel == "merge" or event.via.channel == TRANSCRIPT
+            if event.type in COMMENTS and not again and not request:
                 change.message = Message.public if event.public else change.message or Message.internal
+
+    def _said(self, audit: Audit, ticket: Ticket, who: Who) -> Iterator[Change]:
+        """The messages of the chats that began then. What opened the ticket is the request. Raises ``Unreadable``."""
+        for event in audit.events:
+            if (chat := chat_of(event)) is None:
+                continue
+            asking = creates(audit.events)
+            for line in chat.messages:
+                actor, user = who.speaks(line)
+                asking = asking and actor is Actor.requester
+                if asking:
+                    continue
+                yield Change(
+                    subject=str(ticket.id),
+                    native=f"chat|{chat.chat_id}|{line.chat_index}",
+                    time=time_of_message(str(line.timestamp)),
+                    order=line.chat_index,
+                    actor=actor,
+                    who=who.person(user) if actor in PERSONS else "",
+                    message=Message.public,
+                    session=chat.chat_id,
+                )
 
     def _rating(self, rating: Rating, people: People) -> Rated:
         """Raises ``Unreadable``."""
@@ -341,24 +303,7 @@ class Zendesk(Connector):
         if score is None:
             raise Unreadable(f"unknown score {rating.score!r} of a rating")
         person = people.person(str(rating.requester_id))
-        return rated(people, person, _time(rating.updated_at), about=_text(rating.group_id), score=score, best=1)
-
-
-def _creates(some: Sequence[Event]) -> bool:
-    """Rules may set fields in the audit of a creation too."""
-    return any(event.type == "Create" and event.via.channel != RULE for event in some)
-
-
-def _named(told: Document) -> set[str]:
-    """The users of a ticket and its audits."""
-    ids = {told["ticket"].get("requester_id")}
-    for audit in told["audits"]:
-        ids.add(audit.get("author_id"))
-        for event in audit.get("events", ()):
-            ids.add(event.get("author_id"))
-            if event.get("field_name") == "assignee_id":
-                ids.add(event.get("value"))
-    return {str(user) for user in ids if user not in (None, "", MACHINE)}
+        return rated(people, person, time_of(rating.updated_at), about=text(rating.group_id), score=score, best=1)
 
 
 def _pages(api: Api, path: str, query: Mapping[str, str], key: str) -> Iterator[Document]:
@@ -370,11 +315,3 @@ def _pages(api: Api, path: str, query: Mapping[str, str], key: str) -> Iterator[
         if not page.get("meta", {}).get("has_more"):
             return
         query["page[after]"] = page["meta"]["after_cursor"]
-
-
-def _value(values: Mapping[str | None, Event], field: str) -> str:
-    return _text(values[field].value) if field in values else ""
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, int | str) else ""
