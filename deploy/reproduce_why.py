@@ -33,7 +33,7 @@ DETERMINED = (Outcome.met, Outcome.missed, Outcome.done)
 
 CANDIDATES = """
     SELECT DISTINCT case_id FROM {generation:Identifier}.facts_versions
-    WHERE measure = {measure:String} AND department = {department:String} AND version > {after:UInt64}
+    WHERE measure IN {measures:Array(String)} AND department = {department:String} AND version > {after:UInt64}
         AND (retracted OR start <= fromUnixTimestamp64Micro({end:Int64}))
     ORDER BY case_id"""
 
@@ -70,12 +70,15 @@ class Why(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one fact is in the period: ``counted``, or else it ran at its end. ``us``: its business time, where that counts."""
+    """What one fact is in the period: ``counted``, or else it ran at its end. ``us``: its business time, where that counts.
+    ``hit``: it is one of those that make a share.
+    """
 
     fact: str
     counted: bool
     outcome: str
     us: int
+    hit: bool
 
     def __str__(self) -> str:
         if not self.counted:
@@ -165,7 +168,7 @@ class Changes:
             after = 0
         parameters = {
             "generation": self.store.database,
-            "measure": self.period.indicator.measure,
+            "measures": [*self.period.indicator.measures],
             "department": self.period.department,
             "after": max(after, 0),
             "end": self.period.end,
@@ -194,10 +197,8 @@ class Changes:
 
     def _count(self, parts: Parts) -> tuple[int, int]:
         """How many count for a value, and how many of them are hits of a share."""
-        indicator = self.period.indicator
-        hit = indicator.outcome or Outcome.met.value
-        n = int(bool(parts)) if indicator.aggregation is Aggregation.cases else len(parts)
-        return n, sum(part.outcome == hit for part in parts)
+        n = int(bool(parts)) if self.period.indicator.aggregation is Aggregation.cases else len(parts)
+        return n, sum(part.hit for part in parts)
 
     # -- one case
     def _records(self, case: str) -> list[Record]:
@@ -224,7 +225,8 @@ class Changes:
         facts = (
             fact
             for fact in drawn(ctx.pictures)
-            if (fact.measure, fact.department, fact.level) == (period.indicator.measure, period.department, level)
+            if fact.measure in period.indicator.measures
+            and (fact.department, fact.level) == (period.department, level)
             and (not period.counterpart or fact.counterpart == period.counterpart)
         )
         return frozenset(part for fact in facts for part in self._of(fact))
@@ -239,9 +241,12 @@ class Changes:
         if inside and aggregation is not Aggregation.running:
             judged = fact.outcome in (Outcome.met, Outcome.missed) or aggregation is not Aggregation.attainment
             if judged and not (ran and aggregation in RUNNING):
-                yield Part(fact.fact_id, True, fact.outcome.value, fact.business_us if aggregation in RUNNING else 0)
+                wanted = period.indicator.measure, period.indicator.outcome or Outcome.met.value
+                hit = (fact.measure, fact.outcome.value) == wanted
+                worked = fact.business_us if aggregation in RUNNING else 0
+                yield Part(fact.fact_id, True, fact.outcome.value, worked, hit)
         if ran and aggregation in RUNNING:
-            yield Part(fact.fact_id, False, "", 0)
+            yield Part(fact.fact_id, False, "", 0, False)
 
     def _change(self, case: str, place: int, as_of: int) -> Change | None:
         was, becomes = self._at(case, place), self._at(case, self.later)

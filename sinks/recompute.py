@@ -241,10 +241,19 @@ def questions(indicators: Iterable[Indicator] = INDICATORS) -> list[tuple[str, l
 def asking(indicators: Sequence[Indicator]) -> dict[str, object]:
     """The parameters that say which indicators a statement is about."""
     return {
-        "measures": sorted({i.measure for i in indicators}),
+        "measures": sorted({measure for i in indicators for measure in i.measures}),
         "pairs": sorted({i.measure for i in indicators if i.pairs}),
         "catalogue": [
-            (i.name, i.measure, int(i.pairs), i.outcome, QUANTILES.get(i.aggregation, 0.0)) for i in indicators
+            # facts of another measure are part of the whole, and never what is wanted
+            (
+                i.name,
+                measure,
+                int(i.pairs),
+                i.outcome if measure == i.measure else "",
+                QUANTILES.get(i.aggregation, 0.0),
+            )
+            for i in indicators
+            for measure in i.measures
         ],
     }
 

@@ -32,13 +32,18 @@ CATALOGUE: Mapping[str, tuple[Indicator, ...]] = {
 }
 
 
+BESIDE: Mapping[str, str] = {i.measure: i.among for i in INDICATORS if i.among}
+"""The measure whose facts are the rest of the whole, by the measure of which there is a share of it."""
+PART_OF: Mapping[str, str] = {whole: part for part, whole in BESIDE.items()}
+
+
 class Said:
     """What a group says over one window: what is ``inside`` it, and for how long the others run. A fact that was missed and still
-    runs is in both, and has one duration.
+    runs is in both, and has one duration. ``beside``: how many facts the rest of the whole has there.
     """
 
-    def __init__(self, inside: Window, running: Sequence[int]) -> None:
-        self.inside, self.running = inside, running
+    def __init__(self, inside: Window, running: Sequence[int], beside: int) -> None:
+        self.inside, self.running, self.beside = inside, running, beside
 
     @cached_property
     def survival(self) -> Survival:
@@ -59,14 +64,19 @@ class Aggregator:
             return depth == series.level
         return depth <= series.level and max(depth, self.depth(counterpart)) == series.level
 
-    def values(self, measure: str, department: str, counterpart: str, group: Group) -> Iterator[IndicatorValue]:
-        """Every indicator of the measure over every window; what runs now has none."""
+    def values(
+        self, measure: str, department: str, counterpart: str, group: Group, beside: Group
+    ) -> Iterator[IndicatorValue]:
+        """Every indicator of the measure over every window; what runs now has none. ``beside``: the same department's facts of the
+        measure that :data:`BESIDE` names.
+        """
         indicators = [i for i in CATALOGUE[measure] if i.pairs or not counterpart]
         until, floor = self.as_of, self.as_of // FLOOR_US * FLOOR_US
         running = group.worked(until, self.config.calendar)
         found = [("", i, _number(len(running))) for i in indicators if i.aggregation is Aggregation.running]
         for name, length in WINDOWS.items():
-            said = Said(group.window(name, floor - length, until), running)
+            window = group.window(name, floor - length, until)
+            said = Said(window, running, beside.window(name, floor - length, until).n if measure in BESIDE else 0)
             found += [(name, i, _OVER[i.aggregation](i, said)) for i in indicators if i.aggregation in _OVER]
         for name, indicator, what in found:
             yield IndicatorValue(
@@ -104,7 +114,7 @@ def _attainment(_: Indicator, said: Said) -> _Found:
 
 
 def _share(indicator: Indicator, said: Said) -> _Found:
-    return _ratio(said.inside.count(indicator.outcome), said.inside.n)
+    return _ratio(said.inside.count(indicator.outcome), said.inside.n + (said.beside if indicator.among else 0))
 
 
 def _share_of_time(indicator: Indicator, said: Said) -> _Found:

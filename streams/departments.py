@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from streams.aggregate import CATALOGUE, Aggregator
+from streams.aggregate import BESIDE, CATALOGUE, PART_OF, Aggregator
 from streams.clock import NEVER
 from streams.fact import PLACE, TAKEN_BACK, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
@@ -244,16 +244,17 @@ class Departments:
             return
         config = self.configuration(self.meta.config)
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
-        groups = self._rolled(config).groups
-        silent = set(self.answered)
-        for series in sorted(groups):
-            group = groups[series]
-            if group and aggregator.shows(series):
-                about = (series.measure, series.department, series.counterpart)
-                silent.discard(about)
-                yield from aggregator.values(*about, group)
-        for about in sorted(silent):
-            yield from aggregator.values(*about, Group())
+        groups = {
+            (series.measure, series.department, series.counterpart): group
+            for series, group in self._rolled(config).groups.items()
+            if group and aggregator.shows(series)
+        }
+        asked = self.answered | groups.keys()
+        asked |= {(PART_OF[measure], who, "") for measure, who, giver in asked if measure in PART_OF and not giver}
+        nothing = Group()
+        for measure, who, giver in sorted(asked):
+            beside = groups.get((BESIDE.get(measure, ""), who, ""), nothing)
+            yield from aggregator.values(measure, who, giver, groups.get((measure, who, giver), nothing), beside)
 
     def _rolled(self, config: Configuration) -> Rolling:
         """Under this configuration, and with all that has changed."""

@@ -44,6 +44,7 @@ class Aggregation(Enum):
 
 class Indicator(Struct, frozen=True):
     """``name`` ends in its unit, as Prometheus wants it. ``pairs``: also for each ordered pair (counterpart -> department).
+    ``among``: another measure, whose determined facts belong to the whole of a ``share`` beside those of its own, and are no hits.
     ``exported``: the windows that Prometheus gets (empty: what runs now); the store has them all.
     """
 
@@ -53,7 +54,13 @@ class Indicator(Struct, frozen=True):
     question: str
     pairs: bool = False
     outcome: str = ""
+    among: str = ""
     exported: tuple[str, ...] = ("", *WINDOWS)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Of which it has facts, its own first."""
+        return (self.measure, self.among) if self.among else (self.measure,)
 
     @property
     def unit(self) -> str:
@@ -119,6 +126,8 @@ def _kept(measure: str, what: str) -> tuple[Indicator, ...]:
     )
 
 
+EXCLUDED_AT_MOST = 0.05
+"""When a larger share of cases counts nowhere, somebody should look why: what is left says little then."""
 WAITING = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
 
 INDICATORS: tuple[Indicator, ...] = (
@@ -195,6 +204,17 @@ INDICATORS: tuple[Indicator, ...] = (
     Indicator(
         "self_service_facts", "self_service", Aggregation.count, "How many cases did a bot solve?", exported=NOWHERE
     ),
+    Indicator(
+        "excluded_share_ratio",
+        "excluded",
+        Aggregation.share,
+        "How many cases count nowhere, of these and those whose first answer was determined?",
+        outcome="done",
+        among="first_response",
+        exported=NOWHERE,
+    ),
+    # From these and first_response_facts Prometheus has the share, in a quarter of its series.
+    Indicator("excluded_facts", "excluded", Aggregation.count, "How many cases count nowhere?", exported=LONG),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
     Indicator(
         "round_trip_facts",

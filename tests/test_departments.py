@@ -645,31 +645,37 @@ def by_definition(
             if counterpart and not indicator.pairs:
                 continue
             level = max(DEPTH[department], DEPTH[counterpart] if counterpart else 0)
-            mine = [
-                f
-                for f in standing
-                if (f.measure, f.department, f.level) == (indicator.measure, department, level)
-                and counterpart in ("", f.counterpart)
-            ]
+            of = [f for f in standing if (f.department, f.level) == (department, level)]
+            mine = [f for f in of if f.measure == indicator.measure and counterpart in ("", f.counterpart)]
+            others = [f for f in of if f.measure == indicator.among]
             windows = {"": 0} if indicator.aggregation is Aggregation.running else WINDOWS
             for window, length in windows.items():
                 since = as_of - as_of % (5 * MINUTE) - length
-                answer = answered(indicator.aggregation, indicator.outcome, mine, since, as_of, config)
+                answer = answered(indicator.aggregation, indicator.outcome, mine, others, since, as_of, config)
                 if answer[1]:
                     found[indicator.name, department, counterpart, window] = answer
     return as_of, found
 
 
 def answered(
-    how: Aggregation, outcome: str, facts: Sequence[Fact], since: int, as_of: int, config: Configuration
+    how: Aggregation,
+    outcome: str,
+    facts: Sequence[Fact],
+    others: Sequence[Fact],
+    since: int,
+    as_of: int,
+    config: Configuration,
 ) -> tuple[Any, int]:
-    inside = [
-        f
-        for f in facts
-        if f.outcome in ("met", "missed", "excused", "done")
-        and f.counts_at is not None
-        and since < f.counts_at <= as_of
-    ]
+    inside, beside = (
+        [
+            f
+            for f in some
+            if f.outcome in ("met", "missed", "excused", "done")
+            and f.counts_at is not None
+            and since < f.counts_at <= as_of
+        ]
+        for some in (facts, others)
+    )
     waiting = [
         f
         for f in facts
@@ -685,7 +691,8 @@ def answered(
             n = counts["met"] + counts["missed"]
             return (counts["met"] / n if n else None), n
         case Aggregation.share:
-            return (counts[outcome] / len(inside) if inside else None), len(inside)
+            n = len(inside) + len(beside)
+            return (counts[outcome] / n if n else None), n
         case Aggregation.share_of_time:
             of = [f.business_us for f in inside if f not in waiting and f.outcome == outcome]
             return (sum(of) / sum(ended), len(ended)) if sum(ended) else (None, 0)
