@@ -1,5 +1,5 @@
 """What a manager wants to know, in sentences: who answers in time, where hand-overs stall, whether promises are kept, what got
-worse.
+worse, and what counts nowhere.
 
 Every sentence is computed. Departments come in the order of the company file and are never ranked; steps come with those
 first at which most was late, as there is most to mend. What may be chance is not said.
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from deploy.chance import Share, clear, so_few, together
+from deploy.left_out import Reasons
 from deploy.numbers import ENOUGH, Numbers, above, name_of
 from deploy.trend import FEWEST_WEEKS, Change, Durations
-from deploy.words import about, day, of_100
+from deploy.words import about, day, of_100, visible
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED
-from streams.indicators import IndicatorValue
+from streams.indicators import EXCLUDED_AT_MOST, IndicatorValue
 from streams.statistics import wilson
 
 MOST = 5
@@ -25,6 +26,7 @@ FIRST_RESPONSE = "first_response_attainment_ratio"
 ACCEPTANCE = "acceptance_attainment_ratio"
 COMPLETE = "first_time_complete_attainment_ratio"
 PROMISE_FIRST, PROMISE_FINAL = "promise_first_attainment_ratio", "promise_final_attainment_ratio"
+EXCLUDED = "excluded_share_ratio"
 NOUNS = {"first_response": "first answers", "acceptance": "hand-overs"}
 SECOND_US = 1_000_000
 
@@ -159,6 +161,40 @@ def _changed(changed: Sequence[Change], configuration: Configuration) -> Iterato
         )
     if len(changed) > MOST:
         yield f"{ITEM}and {len(changed) - MOST} more."
+
+
+def left_out(numbers: Numbers, reasons: Reasons, configuration: Configuration) -> Iterator[str]:
+    """How many cases count nowhere and why, of the whole company and of those departments of which surely too many do."""
+    company = _top(numbers, configuration)
+    whole = numbers.get(EXCLUDED, company)
+    if whole is None or not whole.value:
+        yield "No case was left out."
+        return
+    if whole.n < ENOUGH:
+        yield f"Only {whole.n} case{'s' if whole.n > 1 else ''}: too few to say."
+        return
+    yield f"{_left_out(whole)} ({_surely(whole, 'cases')}): {_why(reasons, company)}."
+    others = above(configuration, numbers.as_of)
+    too_many = [
+        f"{name_of(d, configuration)} ({of_100(value.value)} of 100: {_why(reasons, d)})"
+        for d in configuration.departments
+        if d not in others and (value := numbers.get(EXCLUDED, d)) is not None and (value.low or 0) > EXCLUDED_AT_MOST
+    ]
+    if too_many:
+        limit = of_100(EXCLUDED_AT_MOST)
+        yield f"Surely more than {limit} of 100, so that what is left says little: {_listed(too_many)}."
+
+
+def _left_out(value: IndicatorValue) -> str:
+    return f"Of 100 cases, {of_100(value.value)} count{'s' if of_100(value.value) == '1' else ''} nowhere"
+
+
+def _why(reasons: Reasons, department: str) -> str:
+    """The most frequent first."""
+    found = sorted(reasons.get(department, {}).items(), key=lambda one: (-one[1], one[0]))
+    said = [f"{cases:,} {visible(reason)}" for reason, cases in found[:MOST]]
+    further = sum(cases for _, cases in found[MOST:])
+    return _listed([*said, *([f"{further:,} for other reasons"] if further else [])])
 
 
 def worth_following(known: Durations, at: int, configuration: Configuration) -> Durations:

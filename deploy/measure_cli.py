@@ -18,6 +18,7 @@ from deploy.embedded import Embedded
 from deploy.folder import DATA, Stopped, opened, refuse_other_source
 from deploy.history import PUBLISHED, started
 from deploy.intake import bring_up_to_date, take_in
+from deploy.left_out import reasons
 from deploy.reading import Reading
 from deploy.trend import weekly
 from deploy.words import visible
@@ -110,7 +111,9 @@ def demo(
         values = bring_up_to_date(embedded, history=True)
         assert embedded.store is not None
         click.echo()
-        report.print_report(out, values, weekly(embedded.store), configuration, started(embedded) or 0)
+        left_out = reasons(embedded.store, embedded.as_of or 0, report.WINDOW)
+        since = started(embedded) or 0
+        report.print_report(out, values, weekly(embedded.store), left_out, configuration, since)
         comparison = truth_file.compare(embedded.store, simulated.truth(folder))
         report.print_comparison(out, comparison, folder / truth_file.TRUTH)
         _refuse_untrue(comparison, folder)

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy import findings
+from deploy.left_out import Reasons
 from deploy.numbers import ENOUGH, Numbers, above, in_order, name_of
 from deploy.trend import FEWEST_WEEKS, Durations, changes, weeks_of
 from deploy.truth_file import Comparison
@@ -59,9 +60,15 @@ SURE = (
 
 
 def print_report(
-    console: Console, values: Sequence[IndicatorValue], history: Durations, configuration: Configuration, since: int
+    console: Console,
+    values: Sequence[IndicatorValue],
+    history: Durations,
+    reasons: Reasons,
+    configuration: Configuration,
+    since: int,
 ) -> None:
-    """``values`` as they stand now; ``history``: what took how long, week by week; ``since``: when measuring began.
+    """``values`` as they stand now; ``history``: what took how long, week by week; ``reasons``: why cases count nowhere, over
+    :data:`WINDOW`; ``since``: when measuring began.
 
     Instants are microseconds.
     """
@@ -81,6 +88,7 @@ def print_report(
     weeks = weeks_of(followed)
     title = "What got worse" + (f" in {weeks} weeks" if weeks >= FEWEST_WEEKS else "")
     _section(console, title, findings.slower(changes(followed), weeks, configuration))
+    _section(console, "What counts nowhere", findings.left_out(numbers, reasons, configuration))
     _title(console, "\nDepartment by department\n")
     console.print(_departments(numbers, configuration))
     _paragraph(console, LEGEND, "dim")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -12,12 +15,15 @@ from rich.console import Console
 from deploy import config_files, findings, trend
 from deploy.chance import Share, clear, so_few, together
 from deploy.demo import EXAMPLE, Demo
+from deploy.left_out import reasons
 from deploy.numbers import Numbers
 from deploy.report import print_comparison, print_report
 from deploy.trend import Change, Durations, Series, Side
 from deploy.truth_file import Comparison, Difference
 from deploy.words import of_100
 from ingest.simulation.truth import Cell, Total
+from sinks.clickhouse import connect
+from streams.fact import Facts, Outcome, encode
 from streams.indicators import IndicatorValue
 from streams.statistics import wilson
 
@@ -269,12 +275,98 @@ def test_shares_are_put_together_by_what_is_behind_them() -> None:
     assert together([Share(1, 2), Share(0, 8)]) == Share(1, 10)
 
 
+# -- what counts nowhere
+
+
+def excluded(hits: int, n: int, department: str) -> IndicatorValue:
+    found = value("excluded_share_ratio", hits / n, n, department, "")
+    low, high = wilson(hits, n)
+    return msgspec.structs.replace(found, low=low, high=high)
+
+
+def left_out(reasons: Mapping[str, Mapping[str, int]], *values: IndicatorValue) -> list[str]:
+    counted = {department: Counter(found) for department, found in reasons.items()}
+    return list(findings.left_out(Numbers(values, "28d"), counted, CONFIGURATION))
+
+
+def test_what_counts_nowhere_is_said_with_its_reasons_and_of_whom_it_is_surely_too_much() -> None:
+    said = left_out(
+        {
+            "tidewell": {"test": 9, "merged": 20, "spam": 2},
+            "it": {"monitoring": 31, "merged": 1},
+            "legal": {"test": 1},
+            "operations": {"monitoring": 31},
+        },
+        excluded(31, 1550, "tidewell"),
+        excluded(32, 40, "it"),
+        excluded(1, 10, "legal"),  # more than 5 of 100, but not surely
+        excluded(31, 40, "operations"),  # has others below it
+    )
+    assert said == [
+        "Of 100 cases, 2 count nowhere (surely 1 to 3; 1,550 cases): 20 merged, 9 test and 2 spam.",
+        "Surely more than 5 of 100, so that what is left says little: IT Service (80 of 100: 31 monitoring and 1 merged).",
+    ]
+
+
+def test_of_many_reasons_the_rarest_are_put_together() -> None:
+    (said,) = left_out({"tidewell": dict.fromkeys("abcdefg", 2)}, excluded(14, 1400, "tidewell"))
+    assert said.startswith("Of 100 cases, 1 counts nowhere (")
+    assert said.endswith(": 2 a, 2 b, 2 c, 2 d, 2 e and 4 for other reasons.")
+
+
+def test_nothing_left_out_is_no_reason_and_of_few_nothing_is_said() -> None:
+    nobody = ["No case was left out."]
+    assert left_out({}, ratio("first_response", 1, 50, "tidewell")) == nobody
+    assert left_out({}, excluded(0, 50, "tidewell")) == nobody
+    assert left_out({}, excluded(1, 4, "tidewell")) == ["Only 4 cases: too few to say."]
+
+
+def test_the_store_is_asked_for_reasons_within_the_window_and_counts_a_case_once(tmp_path: Path) -> None:
+    pytest.importorskip("chdb", reason="without chDB there is no store here")
+
+    def facts(case: str, reason: str, at: int, outcome: Outcome = Outcome.done) -> bytes:
+        levels: tuple[int, ...] = (0, 1, 2)
+        return encode(
+            Facts(
+                version=1,
+                outcome=outcome,
+                counts_at=at,
+                stop=at,
+                case_id=case,
+                measure="excluded",
+                opener=case.encode().ljust(16),
+                start=at,
+                since=at,
+                flags=reason,
+                counterparts=("", "", ""),
+                levels=levels,
+                departments=("tidewell", "legal", "legal"),
+            )
+        )
+
+    store = connect(f"chdb://{tmp_path / 'store'}")
+    try:
+        store.migrate()
+        long_ago = NOW - 28 * 24 * HOUR
+        inside = [facts("a", "test", NOW), facts("b", "test", NOW - HOUR), facts("c", "spam", long_ago + 1)]
+        outside = [
+            facts("d", "test", long_ago),
+            facts("e", "test", NOW + 1),
+            facts("f", "test", NOW, Outcome.retracted),
+        ]
+        store.write_facts(inside + outside)
+        wanted = {"test": 2, "spam": 1}
+        assert reasons(store, NOW, "28d") == {"tidewell": wanted, "legal": wanted}
+    finally:
+        store.close()
+
+
 # -- the page
 
 
 def page(*values: IndicatorValue) -> str:
     console = Console(file=StringIO(), width=80)
-    print_report(console, values, {}, CONFIGURATION, MONDAY)
+    print_report(console, values, {}, {}, CONFIGURATION, MONDAY)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
