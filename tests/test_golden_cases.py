@@ -2,15 +2,15 @@
 
 A timeline is written as in ``test_measures.py`` and told line by line, each followed by the watermark, which is never more than
 five minutes behind. Beyond that a line may begin with a case (``C2``; else it is C1), or with ``told``: whatever its time, it
-is told now, and no watermark follows. It may end with ``by`` a class of actors or a person, ``for`` a reason, ``#`` a label;
-``again LABEL`` tells the same record again, and ``again LABEL as …`` another under its id.
+is told now, and no watermark follows. It may end with ``in`` a session of a chat, ``by`` a class of actors or a person, ``for`` a
+reason, ``#`` a label; ``again LABEL`` tells the same record again, and ``again LABEL as …`` another under its id.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ import msgspec
 import pytest
 import yaml
 from histories import DAY, START, Overheard, expected, keyed
-from test_measures import DAYS, Story, configuration, described_whole
+from test_measures import DAYS, MONDAY, Story, configuration, described_whole
 
 from deploy.calendar_time import write_hours_and_tree
 from ingest import event as e
+from ingest.change import Change, Message
+from ingest.changes import OPEN
+from ingest.sessions import in_sessions
 from sinks.clickhouse import ClickHouse, connect
 from sinks.recompute import indicators_at
 from streams.configuration import Configuration, Files
@@ -36,12 +39,13 @@ Row = Mapping[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
 ROWS: list[Row] = [
     row
-    for name in ("first_response.yaml", "corrections.yaml")
+    for name in ("first_response.yaml", "corrections.yaml", "chat.yaml")
     for row in yaml.safe_load((GOLDEN / name).read_text(encoding="utf-8"))
 ]
 LINE = re.compile(
     r"(?:(?P<case>C\d) |(?P<told>told) )?(?P<day>\w{3}) (?P<hour>\d\d):(?P<minute>\d\d) (?P<kind>\w+)"
-    r" *(?P<what>(?!by |for )[\w-]+)?(?: *by (?P<by>\w+))?(?: for (?P<reason>\w+))?(?: #(?P<label>\w+))?"
+    r" *(?P<what>(?!by |for |in )[\w-]+)?(?: *in (?P<session>\w+))?"
+    r"(?: *by (?P<by>\w+))?(?: for (?P<reason>\w+))?(?: #(?P<label>\w+))?"
 )
 FACT = re.compile(r"(?:(C\d) )?(\w+): (\w+)[^:]*: (\w+) for (\w+)(?: \((\w+)\))?")
 AGAIN = re.compile(r"again (?P<label>\w+)(?: as (?P<kind>\w+) +(?P<what>[\w-]+))?")
@@ -56,8 +60,11 @@ class Told(Story):
         self.subject, self.records, self.labels = "C1", list[bytes](), dict[str, e.Record]()
         super().__init__()
         self.config = organisation(row.get("people", ()))
-        for line in row["timeline"].splitlines():
-            self.tell(line.strip())
+        lines = [line.strip() for line in row["timeline"].splitlines()]
+        heard = in_sessions(as_changes(lines))
+        self.unsaid = {lines[int(one.native)] for one in heard if one.session and one.message is None}
+        for line in lines:
+            self.tell(line)
 
     def envelope(self, at: datetime, actor: e.Actor) -> dict[str, Any]:
         return {**super().envelope(at, actor), "subject": self.subject}
@@ -86,7 +93,8 @@ class Told(Story):
         if said["kind"] != "now":
             before = at - timedelta(minutes=5)
             self.write(e.Watermark(**self.envelope(before, e.Actor.system), data=e.WatermarkData(before)))
-            self.happened(said, at)
+            if line not in self.unsaid:
+                self.happened(said, at)
         self.records.append(mark)
 
     def happened(self, said: re.Match[str], at: datetime) -> None:
@@ -111,6 +119,29 @@ class Told(Story):
             case "left":
                 return e.Left(**{**fields, "subject": what})
         return None
+
+
+MESSAGES = {
+    "replied": e.Actor.provider_human,
+    "bot_replied": e.Actor.provider_bot,
+    "requester_replied": e.Actor.requester,
+}
+
+
+def as_changes(lines: Sequence[str]) -> Iterator[Change]:
+    """A timeline as a connector reads it, as far as it concerns chats."""
+    for number, line in enumerate(lines):
+        if (said := LINE.fullmatch(line)) is None:
+            continue
+        change = Change(subject="C1", native=str(number), time=MONDAY + timedelta(seconds=number))
+        if said["kind"] in MESSAGES:
+            change.actor, change.who = MESSAGES[said["kind"]], said["by"] or ""
+            change.message, change.session = Message.public, said["session"] or ""
+        elif said["kind"] == "routed":
+            change.routed = e.RoutedData(group=said["what"])
+        elif said["kind"] in ("solved", "closed", "reopened"):
+            change.after = OPEN
+        yield change
 
 
 def organisation(people: list[dict[str, str]] | tuple[()]) -> Configuration:
