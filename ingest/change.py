@@ -6,7 +6,7 @@ A log of snapshots, in which only the difference to the row before is a change, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -35,6 +35,7 @@ from ingest.event import (
     event_id,
 )
 from ingest.mapping import Means
+from ingest.sessions import Sessions
 
 
 class Message(Enum):
@@ -93,6 +94,17 @@ def events(change: Change, source: str) -> list[CaseEvent]:
             **fields,
         )
     return sorted(made.values(), key=lambda event: ORDINAL_OF[type(event)])
+
+
+def in_sessions(changes: Iterable[Change]) -> list[Change]:
+    """All changes of one case, in the order in which they happened; of each reply the first message only."""
+    sessions, found = Sessions(), sorted(changes, key=lambda one: (one.time, one.order))
+    for change in found:
+        if change.routed is not None or change.after is not None:
+            sessions.interrupt()
+        if change.message is Message.public and sessions.goes_on(change.session, change.actor, change.who):
+            change.message = None
+    return found
 
 
 def _meant(change: Change) -> Iterator[tuple[type[CaseEvent], Payload | None, str | None]]:

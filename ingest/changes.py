@@ -25,6 +25,7 @@ from ingest.event import (
     Closed,
     Created,
     CreatedData,
+    Excluded,
     Noted,
     Paused,
     PausedData,
@@ -37,7 +38,9 @@ from ingest.event import (
     Solved,
     event_id,
 )
+from ingest.exclusion import Reason, turned
 from ingest.mapping import EVENTS, LogMapping, Means
+from ingest.sessions import Sessions
 
 ORDINALS = {
     "created": 0,
@@ -84,6 +87,8 @@ _MESSAGE_OF = {
     Actor.provider_bot: "bot_replied",
     Actor.system: "bot_replied",
 }
+_MESSAGES = frozenset(("replied", *_MESSAGE_OF.values()))
+_INTERRUPTS = frozenset((Routed, Solved, Closed, Reopened, Paused, Resumed))
 
 
 class State(Struct, frozen=True):
@@ -118,7 +123,9 @@ def turn(before: State, after: State, actor: Actor) -> Iterator[Meant]:
 
 
 class Row(Struct, gc=False, kw_only=True):
-    """One row as read: pseudonyms instead of persons, instants instead of texts; "" and None are missing."""
+    """One row as read: pseudonyms instead of persons, instants instead of texts; "" and None are missing. ``labelled``: it tells
+    the labels of the case, which exclude it for ``reason`` or do not.
+    """
 
     line: int
     subject: str
@@ -136,6 +143,9 @@ class Row(Struct, gc=False, kw_only=True):
     priority: str = ""
     channel: str = ""
     state: State | None = None
+    labelled: bool = False
+    reason: Reason | None = None
+    session: str = ""
     kind: str = ""
     data: Payload | None = None
 
@@ -161,6 +171,8 @@ class Case:
         self._state = OPEN
         self._group = self._assignee = self._service = self._priority = self._channel = ""
         self._claimed = False
+        self._reason: Reason | None = None
+        self._sessions = Sessions() if mapping.session else None
         self._last_touch_when_solved: datetime | None = None
 
     def step(self, row: Row) -> list[CaseEvent]:
@@ -177,6 +189,8 @@ class Case:
         self._remember(row)
         routed = self._route(row, asked)
         self._assign(row)
+        if row.labelled:
+            self._exclude(row, asked)
         if row.state is not None and row.state is not self._state:
             self._enter(row, row.state, for_others=routed and not first)
         if row.kind:
@@ -198,6 +212,8 @@ class Case:
         actor: Actor | None = None,
         who: str | None = None,
     ) -> None:
+        if self._sessions is not None and kind in _INTERRUPTS:
+            self._sessions.interrupt()
         ordinal = ORDINAL_OF[kind]
         fields = {} if data is None else {"data": data}
         self._made.append(
@@ -274,6 +290,13 @@ class Case:
             self._claimed = True
             self._make(Claimed, row, who=row.assignee)
 
+    def _exclude(self, row: Row, at: datetime) -> None:
+        """The labels of the first row were there when asked."""
+        data = turned(self._reason, row.reason)
+        if data is not None:
+            self._reason = row.reason
+            self._make(Excluded, row, data, at=at)
+
     def _enter(self, row: Row, state: State, *, for_others: bool) -> None:
         """``for_others``: the row hands the case over, so that who wrote it does not work on it."""
         before = self._state
@@ -303,6 +326,10 @@ class Case:
             name = _MESSAGE_OF[row.actor]
             data = None
         kind = EVENTS[name]
+        if self._sessions is not None and name in _MESSAGES and row.session:
+            actor = row.actor if self._actor_known else _BY_ITS_KIND.get(kind, row.actor)
+            if self._sessions.goes_on(row.session, actor, row.who):
+                return
         if all(type(event) is not kind for event in self._made):
             self._make(kind, row, data, actor=None if self._actor_known else _BY_ITS_KIND.get(kind))
 

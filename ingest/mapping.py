@@ -25,6 +25,9 @@ before becomes events), or one event (``events``), or both. YAML, every scalar r
       values: {New: open, In work: working, Waiting: {paused: {owner: requester, reason: info, asks: true}},
                Done: solved, Closed: closed, Draft: ignore}
     automatic_close: {after: 5 days, within: 1 hour}
+    exclude: {column: tags, labels: {test: test, probe: monitoring, imported: migrated}}     # several: with commas between, or
+                                    # as `separator` says. With such a label a case counts nowhere
+    session: chat                   # many messages of one session are one reply
     events:
       column: kind
       values: {comment: replied, assign: {routed: {group: to.team}}, view: ignore,
@@ -47,6 +50,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.event import TYPE_PREFIX, Actor, CaseEvent, Corrected, Waiting
+from ingest.exclusion import Exclude
 
 EVENTS = {str(t.__struct_config__.tag).removeprefix(TYPE_PREFIX): t for t in get_args(CaseEvent) if t is not Corrected}
 """What a row may mean. A correction names an event of ours, which no source knows."""
@@ -244,6 +248,14 @@ class Events(Part):
     values: Annotated[dict[str, Happening], Field(min_length=1)]
 
 
+class Excluding(Part):
+    """The labels by which a case counts nowhere, and why."""
+
+    column: Column
+    labels: Annotated[Exclude, Field(min_length=1)]
+    separator: Annotated[str, Field(min_length=1)] = ","
+
+
 class LogMapping(Part):
     """See the module. What is not named is not read."""
 
@@ -266,6 +278,8 @@ class LogMapping(Part):
     channel: Column | None = None
     state: States | None = None
     automatic_close: AutomaticClose | None = None
+    exclude: Excluding | None = None
+    session: Column | None = None
     events: Events | None = None
 
     @model_validator(mode="after")
@@ -274,6 +288,8 @@ class LogMapping(Part):
             raise ValueError("nothing would happen to any case: map 'state', 'group' or 'events'")
         if self.automatic_close and not self.state:
             raise ValueError("'automatic_close' needs 'state'")
+        if self.session and not self.events:
+            raise ValueError("'session' needs 'events': they say which row is a message")
         persons = {self.requester, self.assignee, self.actor and self.actor.person}
         if named := sorted(persons.intersection(self.change) - {None}, key=str):
             raise ValueError(f"'change' names the person column {named[0]!r}: ids of events leave, persons do not")

@@ -5,9 +5,6 @@ Clocks that wait for an answer stop at the first message of a run; what a sessio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from ingest.change import Change, Message
 from ingest.event import Actor
 
 
@@ -37,14 +34,3 @@ class Sessions:
             return True
         self._spoke.add(voice)
         return False
-
-
-def in_sessions(changes: Iterable[Change]) -> list[Change]:
-    """All changes of one case, in the order in which they happened; of each reply the first message only."""
-    sessions, found = Sessions(), sorted(changes, key=lambda one: (one.time, one.order))
-    for change in found:
-        if change.routed is not None or change.after is not None:
-            sessions.interrupt()
-        if change.message is Message.public and sessions.goes_on(change.session, change.actor, change.who):
-            change.message = None
-    return found

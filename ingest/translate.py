@@ -16,6 +16,7 @@ from ingest import mapping as m
 from ingest.changes import OPEN, Case, Row, State, in_order
 from ingest.connector import Rejected
 from ingest.event import Actor, CaseEvent, PausedData, Payload, Unreadable
+from ingest.exclusion import Reason, reason_of
 from ingest.identity import Identity
 from ingest.mapping import Means
 from ingest.times import time_reader, zone
@@ -50,6 +51,7 @@ class Translator:
         self._order = [(name, self._index(name)) for name in mapping.order]
         self._fields = self._snapshot_fields()
         self._read_state = self._state(mapping.state) if mapping.state else None
+        self._read_reason = self._reason(mapping.exclude) if mapping.exclude else None
         self._read_actor = self._actor(mapping.actor, bots) if mapping.actor else None
         self._read_event = self._event(mapping.events) if mapping.events else None
         self._native = [self._index(name) for name in mapping.change or self._impersonal()]
@@ -68,6 +70,8 @@ class Translator:
                 setattr(row, name, read(values))
             if self._read_state is not None:
                 row.state = self._read_state(values)
+            if self._read_reason is not None:
+                row.labelled, row.reason = self._read_reason(values)
             if self._read_actor is not None:
                 row.actor, row.who = self._read_actor(values)
                 if row.who and row.who == row.requester:
@@ -142,7 +146,7 @@ class Translator:
 
     def _snapshot_fields(self) -> list[tuple[str, Callable[[Values], Any]]]:
         fields: list[tuple[str, Callable[[Values], Any]]] = []
-        for name in ("requester_group", "group", "service", "priority", "channel"):
+        for name in ("requester_group", "group", "service", "priority", "channel", "session"):
             if (column := getattr(self.mapping, name)) is not None:
                 fields.append((name, self._text(column)))
         for name in ("requester", "assignee"):
@@ -156,6 +160,18 @@ class Translator:
         text = self._text(states.column)
         known = meanings(states.values)
         return lambda values: state_of(text(values), known)
+
+    def _reason(self, excluding: m.Excluding) -> Callable[[Values], tuple[bool, Reason | None]]:
+        """An empty column of a snapshot has no label. A row of one event need not tell them, and then says nothing."""
+        index, snapshots = self._index(excluding.column), self.mapping.events is None
+        known: dict[str, tuple[bool, Reason | None]] = dict.fromkeys(self._missing, (False, None))
+        known[""] = (snapshots, None)
+
+        def read(values: Values) -> tuple[bool, Reason | None]:
+            raw = values[index].strip()
+            return known.get(raw) or (True, reason_of(raw.split(excluding.separator), excluding.labels))
+
+        return read
 
     def _actor(self, acting: m.Acting, bots: Collection[str]) -> Callable[[Values], tuple[Actor, str]]:
         native = self._text(acting.person) if acting.person else lambda _: ""

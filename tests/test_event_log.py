@@ -242,6 +242,96 @@ def test_a_column_that_stands_twice_is_no_choice_of_ours() -> None:
         list(csv_rows(["a,b,a\n", "1,2,3\n"], ["a"], place="log"))
 
 
+# -- labels and chats
+
+LABELS = 'exclude: {column: tags, labels: {test: test, "a probe": monitoring}}'
+
+
+def test_a_case_counts_nowhere_while_its_snapshots_have_a_label() -> None:
+    items = read(
+        f"{{case: ticket, time: at, created: asked, missing: ['?'], group: team, {LABELS}}}",
+        "ticket,at,asked,team,tags",
+        '1,2024-03-04T09:00Z,2024-03-04T08:00Z,A,"vip, TEST"',
+        '1,2024-03-04T09:10Z,2024-03-04T08:00Z,B,"test,vip"',
+        "1,2024-03-04T09:20Z,2024-03-04T08:00Z,B,?",
+        '1,2024-03-04T09:30Z,2024-03-04T08:00Z,B,"A probe "',
+        "1,2024-03-04T09:40Z,2024-03-04T08:00Z,B,",
+        "1,2024-03-04T09:50Z,2024-03-04T08:00Z,B,probes",
+    )
+    assert [line.replace("provider_human", "human") for line in told(items)] == [
+        "08:00 created requester/-",
+        "08:00 routed human/- A",
+        "08:00 excluded human/- test",
+        "09:10 routed human/- B",
+        "09:20 noted human/-",
+        "09:30 excluded human/- monitoring",
+        "09:40 excluded human/- monitoring True",
+        "09:50 noted human/-",
+    ]
+
+
+def test_a_row_of_one_event_need_not_tell_the_labels() -> None:
+    items = read(
+        f"{{case: c, time: at, {LABELS[:-1]}, separator: ' '}}, events: {{column: e, values: {{say: replied, see: ignore}}}}}}",
+        "c,at,e,tags",
+        "1,2024-03-04T09:00Z,say,test vip",
+        "1,2024-03-04T09:10Z,say,",
+        "1,2024-03-04T09:20Z,see,vip",
+    )
+    assert [line for line in told(items) if "excluded" in line] == [
+        "09:00 excluded provider_human/- test",
+        "09:20 excluded provider_human/- test True",
+    ]
+
+
+CHAT = """
+    case: c
+    time: at
+    session: chat
+    requester: from
+    actor: {person: by, class: role, classes: {bot: provider_bot}}
+    events: {column: e, values: {say: replied, remark: noted, move: {routed: {group: to}}, end: solved}}
+"""
+
+
+def heard(mapping: str, *rows: str) -> list[str]:
+    """By whom, at which minute."""
+    items = read(mapping, "c,at,chat,from,by,role,e,to", *(f"1,2024-03-04T09:{row}" for row in rows))
+    assert not [item for item in items if isinstance(item, Rejected)]
+    return [line.split()[0][3:] + " " + line.split()[1] for line in told(items) if "replied" in line]
+
+
+def test_many_messages_of_one_session_are_one_reply() -> None:
+    rows = (
+        "01Z,s1,nadia,,bot,say,",
+        "02Z,s1,nadia,nils,,say,",
+        "03Z,s1,nadia,nils,,say,",
+        "04Z,s1,nadia,,bot,say,",
+        "05Z,s1,nadia,nadia,,say,",
+        "06Z,s1,nadia,nadia,,say,",
+        "07Z,s1,nadia,nils,,say,",
+        "08Z,,nadia,nils,,remark,",
+        "09Z,s1,nadia,nils,,say,",
+        "10Z,,nadia,nils,,move,B",
+        "11Z,s1,nadia,nils,,say,",
+        "12Z,s2,nadia,nils,,say,",
+        "13Z,,nadia,nils,,say,",
+        "14Z,,nadia,nils,,say,",
+        "15Z,s2,nadia,nils,,end,",
+        "16Z,s2,nadia,nils,,say,",
+    )
+    kept = "01 bot_replied,02 replied,05 requester_replied,07 replied,11 replied,12 replied,13 replied,14 replied,16 replied"
+    assert heard(CHAT, *rows) == kept.split(",")
+    assert len(heard(CHAT.replace("session: chat", ""), *rows)) == 13
+
+
+def test_a_log_without_actors_has_chats_too() -> None:
+    mapping = "{case: c, time: at, session: s, events: {column: e, values: {say: replied, ask: requester_replied}}}"
+    rows = [f"1,2024-03-04T09:0{at}Z,s1,{kind}" for at, kind in enumerate(["ask", "ask", "say", "say", "ask", "say"])]
+    items = read(mapping, "c,at,s,e", *rows)
+    assert [line.split()[0] for line in told(items) if "replied" in line] == ["09:00", "09:02", "09:04", "09:05"]
+
+
 # -- what is wrong with a mapping ----------------------------------------------------------------------------------------
 
 
@@ -288,6 +378,12 @@ def test_a_column_that_stands_twice_is_no_choice_of_ours() -> None:
             "actor: name a column for 'person', 'class' or both",
         ),
         ("{case: c, time: t, group: g, actor: {person: p, patterns: {'(': system}}}", "'(' is no regular expression"),
+        ("{case: c, time: t, group: g, session: s}", "'session' needs 'events': they say which row is a message"),
+        ("{case: c, time: t, group: g, exclude: {column: x, labels: {}}}", "exclude.labels: "),
+        (
+            "{case: c, time: t, group: g, exclude: {column: x, labels: {probe: monitor}}}",
+            "exclude.labels.probe: 'monitor' is no reason: write test, monitoring, migrated",
+        ),
         ("{case: c, case: d, time: t, group: g}", "no YAML: 'case' is no key or stands twice"),
         ("case: [", "no YAML"),
         ("just words", "is no mapping of keys to values"),

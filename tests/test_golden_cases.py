@@ -23,9 +23,8 @@ from test_measures import DAYS, MONDAY, Story, configuration, described_whole
 
 from deploy.calendar_time import write_hours_and_tree
 from ingest import event as e
-from ingest.change import Change, Message
+from ingest.change import Change, Message, in_sessions
 from ingest.changes import OPEN
-from ingest.sessions import in_sessions
 from sinks.clickhouse import ClickHouse, connect
 from sinks.recompute import indicators_at
 from streams.configuration import Configuration, Files

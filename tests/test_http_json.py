@@ -129,6 +129,11 @@ EVENTS = {"column": "did", "values": {"opened": "created", "wrote": "replied"}}
         ),
         ({"state": {"column": "status", "values": {"New": "open"}}}, "say under 'events' what each row means"),
         ({"events": EVENTS, "group": "team"}, "instead of 'group': {routed: {group: COLUMN}}"),
+        ({"events": EVENTS, "session": "chat"}, "instead of 'session': replied, of the first message only"),
+        (
+            {"events": EVENTS, "exclude": {"column": "tags", "labels": {"test": "test"}}},
+            "instead of 'exclude': {excluded: {reason: COLUMN}}",
+        ),
         (
             {"events": EVENTS, "assignee": "to", "priority": "p"},
             "instead of 'assignee': claimed, by who acts; instead of 'pri",

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from test_connectors import IDENTITY
 
-from ingest.change import Change, Message, events
+from ingest.change import Change, Message, events, in_sessions
 from ingest.changes import OPEN, State
 from ingest.connector import Rejected
 from ingest.connectors import CONNECTORS
 from ingest.event import TYPE_PREFIX, Actor, RoutedData
 from ingest.identity import People
 from ingest.mapping import Means
-from ingest.sessions import in_sessions
 
 START = datetime(2026, 3, 9, 9, tzinfo=UTC)
 ACTORS = {"r": Actor.requester, "p": Actor.provider_human, "q": Actor.provider_human, "b": Actor.provider_bot}

@@ -28,6 +28,8 @@ INSTEAD: Mapping[str, str] = {
     "state": "solved, closed, paused, resumed, reopened",
     "group": "{routed: {group: COLUMN}}",
     "assignee": "claimed, by who acts",
+    "exclude": "{excluded: {reason: COLUMN}}",
+    "session": "replied, of the first message only that one side writes",
     **{name: _CLASSIFIED % (name, name) for name in ("service", "priority", "channel")},
 }
 """What of a mapping means something by how it differs from the row before, and what says the same of one row."""

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from ingest import event as e
-from ingest.change import Change, Message, events
+from ingest.change import Change, Message, events, in_sessions
 from ingest.changes import State
 from ingest.connector import (
     Api,
@@ -56,7 +56,6 @@ from ingest.identity import People
 from ingest.mapping import Meaning
 from ingest.names import name_at
 from ingest.reading import as_cursor, converted, decoded
-from ingest.sessions import in_sessions
 from ingest.signatures import base64_of_hmac, recent, signed
 from ingest.translate import meanings, state_of
 
