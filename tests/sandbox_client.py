@@ -134,6 +134,8 @@ def _detail(kind: str, event: Envelope, sandbox: Sandbox, of_simulation: bool) -
             return str(data.group if of_simulation else groups.get(data.group, data.group))
         case "paused":
             return str(data.owner)
+        case "excluded":
+            return f"{'no longer ' if data.reverted else ''}{data.reason}"
         case "promised" | "need_by":
             return str(data.due)
         case "merged":

@@ -42,6 +42,7 @@ NEVER: Mapping[str, Mapping[str, str]] = {
     },
     "servicenow": {
         "restored": "a record that was restored is there again, and what told of its deletion is gone",
+        "excluded": "its tags lie in a table that is not read",
     },
     "jira_service_management": {
         "delivered": "the promise is a date in a field: that it was kept nobody writes there",
@@ -51,7 +52,6 @@ NEVER: Mapping[str, Mapping[str, str]] = {
 """Kinds that a vendor cannot tell, and why."""
 NOWHERE = {
     "corrected": "a wrong solution is taken back by opening the case again; when an answer was really given nobody writes down",
-    "excluded": "it is decided here, in crossdesk",
     "thanked": "what is not a number is a message like any other; a rating is no event of a case",
     "promise_accepted": "whoever accepts writes a message like any other",
 }

@@ -37,7 +37,8 @@ class Step(NamedTuple):
     """Something that happened: ``at`` in seconds since 1970, ``who`` as a number of :class:`People` (0: nobody).
 
     ``value``: the group of what was routed or solved, whom a pause waits for, the promise, the priority, the kind of what was
-    corrected. ``number``: seconds since 1970 for what is due, the other case for one that was merged or is a child.
+    corrected, the label by which it is excluded (empty: it has none any more). ``number``: seconds since 1970 for what is due, the
+    other case for one that was merged or is a child.
     """
 
     at: int
@@ -208,6 +209,8 @@ class Company:
                 return data.promise, int(data.due.timestamp())
             case "promise_accepted" | "delivered":
                 return data.promise, 0
+            case "excluded":
+                return "" if data.reverted else data.reason, 0
             case "need_by":
                 return "", int(data.due.timestamp())
             case "merged":

@@ -72,6 +72,7 @@ class History:
             "reporter": reporter,
             "assignee": None,
             "parent": None,
+            "labels": [],
             REQUEST: {"requestType": {"id": names.service(about.service), "name": about.service}},
             ORGANISATIONS: [{"id": names.unit(about.unit), "name": about.unit}],
             **dict.fromkeys((TEAM, PROMISE, NEEDED, SATISFACTION, SATISFACTION_DATE)),
@@ -110,6 +111,10 @@ class History:
             self._date(step, NEEDED if kind == "need_by" else PROMISE)
         elif kind == "corrected" and step.value == "solved":
             self._turn(step, WORKING)
+        elif kind == "excluded":
+            before, after = " ".join(self.fields["labels"]), step.value
+            self._change(step, "labels", (None, before), (None, after))
+            self.fields["labels"] = [after] if after else []
         elif kind == "thanked":
             self.fields |= {SATISFACTION: {"rating": 5}, SATISFACTION_DATE: moment(step.at)}
         else:

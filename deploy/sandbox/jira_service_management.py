@@ -22,7 +22,7 @@ from starlette.routing import Route
 from deploy.sandbox import jira_history as history
 from deploy.sandbox.company import Company
 from deploy.sandbox.jira_history import History, Names, Raw
-from deploy.sandbox.vendor import USER, Call, Vendor, answer, basic, encoded
+from deploy.sandbox.vendor import EXCLUDE, USER, Call, Vendor, answer, basic, encoded
 
 ISSUES, TEAMS, ORGANISATIONS, REQUESTS = 20_000, 30_000, 500, 40
 SHOWN_HISTORIES, SHOWN_COMMENTS = 40, 20
@@ -49,6 +49,7 @@ class JiraServiceManagement(Vendor):
             "satisfaction": history.SATISFACTION,
             "satisfaction_date": history.SATISFACTION_DATE,
             "bots": [history.BOT["accountId"]],
+            "exclude": EXCLUDE,
         }
         self._names = Names(self.group, self.unit, self.service, self.subject, _key)
         self._histories = lru_cache(KEPT)(lambda case, last: History(company, case, self._names, last))

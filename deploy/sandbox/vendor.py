@@ -14,9 +14,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deploy.sandbox.company import Company
+from ingest.exclusion import Reason
 
 USER = "reader@tidewell.example"
 BOT_NAME = "Helping Hand"
+EXCLUDE = {reason.value: reason.value for reason in Reason}
+"""The label of what is excluded is its reason."""
 _encode = msgspec.json.Encoder().encode
 
 

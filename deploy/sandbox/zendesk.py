@@ -1,6 +1,6 @@
 """A fake of Zendesk Support: the cursor export of tickets, audits, users, ratings, and webhooks of ticket events.
 
-Its tickets cannot tell promises, children and what was excluded, and no merge is taken back: who would do so does not merge.
+Its tickets cannot tell promises and children, and no merge is taken back: who would do so does not merge.
 As https://developer.zendesk.com/api-reference/ describes it.
 """
 
@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deploy.sandbox.company import Company
-from deploy.sandbox.vendor import BOT_NAME, USER, Call, Vendor, answer, basic, encoded, iso
+from deploy.sandbox.vendor import BOT_NAME, EXCLUDE, USER, Call, Vendor, answer, basic, encoded, iso
 from deploy.sandbox.zendesk_history import BOT, USERS, History, Names
 
 TICKETS, GROUPS, ORGANISATIONS, FORMS = 1_000, 3_000, 5_000, 7_000
@@ -47,7 +47,7 @@ class Zendesk(Vendor):
 
     def __init__(self, company: Company, page: int) -> None:
         super().__init__(company, page)
-        self.settings = {"user": USER, "bots": [str(BOT)]}
+        self.settings = {"user": USER, "bots": [str(BOT)], "exclude": EXCLUDE}
         self._names = Names(self.group, self.unit, self.service, lambda case: TICKETS + case)
         self._told = lru_cache(KEPT)(self._tell)
 

@@ -41,6 +41,7 @@ class History:
         self._status, self._priority = "new", self._about.priority
         self._before_deletion = "open"
         self._group = self._assignee = self._due = ""
+        self._tags: list[str] = []
         self._created_at = 0
         for one in company.happened(case):
             if isinstance(one, Merge):
@@ -68,7 +69,7 @@ class History:
             "group_id": int(self._group) if self._group else None,
             "due_at": self._due or None,
             "ticket_form_id": int(names.service(about.service)),
-            "tags": [],
+            "tags": self._tags,
             "via": {"channel": CHANNELS[about.channel], "source": SOURCE},
         }
 
@@ -91,6 +92,9 @@ class History:
         elif kind == "classified":
             self._set(step, "priority", step.value, self._priority)
             self._priority = step.value
+        elif kind == "excluded":
+            before, self._tags = self._tags, [step.value] if step.value else []
+            self._set(step, "tags", self._tags, before)
         elif kind == "need_by":
             self._set(step, "due_at", iso(step.number), self._due or None)
             self._due = iso(step.number)
@@ -142,7 +146,7 @@ class History:
         tickets = [self._names.ticket(merge.other)]
         self._say(step, public=False, source={"from": {"ticket_ids": tickets}, "to": {}, "rel": "merge"})
 
-    def _set(self, step: Step, name: str, value: str, before: str | None) -> None:
+    def _set(self, step: Step, name: str, value: str | list[str], before: str | list[str] | None) -> None:
         told = {"type": "Change", "field_name": name, "value": value, "previous_value": before}
         self._add(step, name, told)
 
