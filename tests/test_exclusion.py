@@ -105,6 +105,11 @@ def test_a_list_that_cannot_be_meant_is_refused(exclude: Any, problem: str) -> N
         zendesk(exclude)
 
 
+def test_servicenow_must_know_in_which_column_labels_are() -> None:
+    with pytest.raises(ValidationError, match="say under 'labels' which column holds them"):
+        CONNECTORS["servicenow"].model_validate({"source": "now", "exclude": EXCLUDE})
+
+
 def test_a_label_may_stand_twice_with_one_reason() -> None:
     assert zendesk({"test": "test", "Test": "test"}).exclude == {"test": Reason.test}
 

@@ -42,7 +42,7 @@ NEVER: Mapping[str, Mapping[str, str]] = {
     },
     "servicenow": {
         "restored": "a record that was restored is there again, and what told of its deletion is gone",
-        "excluded": "its tags lie in a table that is not read",
+        "excluded": "a record has no labels but in a column of one's own",
     },
     "jira_service_management": {
         "delivered": "the promise is a date in a field: that it was kept nobody writes there",

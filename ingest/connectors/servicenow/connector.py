@@ -10,18 +10,17 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 from msgspec import Meta, Struct
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ingest import event as e
 from ingest.change import Change, events
 from ingest.changes import OPEN, State
 from ingest.connector import (
     Api,
-    Connector,
     Document,
     Doorbell,
     FromOutside,
@@ -60,6 +59,7 @@ from ingest.event import (
     RoutedData,
     Unreadable,
 )
+from ingest.exclusion import Labelled
 from ingest.identity import People
 from ingest.mapping import Meaning, Means
 from ingest.names import name_at
@@ -111,19 +111,20 @@ class Cursor(Struct):
     deleted: str = ""
 
 
-class ServiceNow(Connector):
+class ServiceNow(Labelled):
     """``user``: whose password the secret is; without one it is a REST API key. ``table``: incidents, or another table of tasks.
     ``requester``, ``requester_group``, ``service``, ``parent``: the columns that say who asks, of which unit, for what, and which
     case this one serves; null: none does. ``state``: the one that says how it stands. ``states``, ``holds``: what further states
     and hold reasons mean, by number. ``duplicates``: the close codes by which a case is merged into its parent. ``promises``: ids
-    of the SLA definitions that are promises. ``deletions``: whether they may be read.
+    of the SLA definitions that are promises. ``labels``: the column that holds the labels of ``exclude``, several with commas
+    between, or whatever else tells such cases. ``deletions``: whether they may be read.
     """
 
     name: ClassVar[str] = "servicenow"
     signs_time: ClassVar[bool] = True
     tells: ClassVar[Tells] = tells(
         "created classified routed claimed replied noted bot_replied asked_requester requester_replied paused resumed promised "
-        "delivered need_by solved reopened closed merged unmerged child_linked deleted"
+        "delivered need_by solved reopened closed merged unmerged child_linked deleted excluded"
     )
     user: str = ""
     table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = INCIDENT
@@ -136,7 +137,14 @@ class ServiceNow(Connector):
     holds: Mapping[str, Meaning] = {}
     duplicates: frozenset[str] = frozenset(("Duplicate",))
     promises: frozenset[str] = frozenset()
+    labels: Column | None = None
     deletions: bool = True
+
+    @model_validator(mode="after")
+    def _told_where(self) -> Self:
+        if self.exclude and not self.labels:
+            raise ValueError("'exclude' names labels: say under 'labels' which column holds them")
+        return self
 
     @cached_property
     def _states(self) -> Mapping[str, State | None]:
@@ -149,7 +157,7 @@ class ServiceNow(Connector):
     @cached_property
     def _columns(self) -> Mapping[str, str]:
         """By our names."""
-        named = ("requester", "requester_group", "service", "parent", "state")
+        named = ("requester", "requester_group", "service", "parent", "state", "labels")
         return {**COLUMNS, **{name: column for name in named if (column := getattr(self, name))}}
 
     # -- the API
@@ -277,6 +285,7 @@ class ServiceNow(Connector):
                 change.further += ((e.ChildLinked, ChildData(parent=now.parent)),)
             if merged and state.means not in DONE:
                 change.further += ((e.Unmerged, None),)
+            change.excluded = self.excluded(update.before.labels.split(","), now.labels.split(","))
             merged = bool(into) or (merged and state.means in DONE)
             yield change
 

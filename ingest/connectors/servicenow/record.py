@@ -51,6 +51,7 @@ class Fields(Struct, frozen=True):
     service: str = ""
     priority: str = ""
     channel: str = ""
+    labels: str = ""
     opened: str = ""
     resolved: str = ""
     closed: str = ""

@@ -47,7 +47,7 @@ def deletions(api: Api, table: str, sys_id: str) -> list[Document]:
 def documents(api: Api, rows: Sequence[Document], columns: Columns, promises: Collection[str]) -> list[Document]:
     """Of each record its audit, messages and SLAs of the definitions ``promises``, with the users who are named there."""
     ids = ",".join(row["sys_id"] for row in rows)
-    audits = _all(api, "sys_audit", AUDIT, f"documentkeyIN{ids}^fieldnameIN{','.join(columns.values())}")
+    audits = _all(api, "sys_audit", AUDIT, f"documentkeyIN{ids}^fieldnameIN{','.join(dict.fromkeys(columns.values()))}")
     journals = _all(api, "sys_journal_field", JOURNAL, f"element_idIN{ids}^elementIN{','.join(MESSAGES)}")
     wanted = f"taskIN{ids}^slaIN{','.join(sorted(promises))}"
     slas = _all(api, "task_sla", SLA, wanted) if promises else []
@@ -131,7 +131,7 @@ def _id(reference: Any) -> str:
 
 def _wanted(fields: Fields) -> dict[str, str]:
     return {
-        "sysparm_fields": ",".join(fields),
+        "sysparm_fields": ",".join(dict.fromkeys(fields)),
         "sysparm_display_value": "false",
         "sysparm_exclude_reference_link": "true",
     }
