@@ -241,7 +241,7 @@ class Desk(FakeSource):
 
 def sources_file(folder: Path, url: str) -> Path:
     (folder / "token").write_text("a token of the tests")
-    settings = {"user": "reader@example.org", "bots": ["9004"]}
+    settings = {name: value for name, value in fed("zendesk")[0].read("settings.json", {}).items() if name != "source"}
     entry = {"name": "desk", "connector": "zendesk", "url": url, "requests_per_minute": 100_000, "settings": settings}
     written = {
         "sources": [

@@ -59,7 +59,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.not_yet: "it happened after what our source has told so far",
     Reason.older: "it happened after the vendor's answer was written",
     Reason.merged: "merged into another case, which counts instead",
-    Reason.excluded: "left out here: spam, or by hand",
+    Reason.excluded: "left out here: spam, by a label, or by hand",
     Reason.not_found: "the vendor has it, and our source has not told of it",
     Reason.not_explained: "not explained",
 }
