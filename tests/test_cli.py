@@ -139,12 +139,14 @@ def test_a_demo_says_what_a_manager_wants_to_know(demo: tuple[Path, Said]) -> No
         "Where hand-overs stall",
         "What is promised, and kept",
         "What got worse",
+        "What counts nowhere",
         "Department by department",
         "How sure we are",
     ]
     assert [line for line in out.splitlines() if line in titles] == titles
     assert "\n3 days to Thu 08 Jan 2026 (Europe/Berlin)\n" in out
     assert re.search(r"^Of 100 requests, \d+ had their first answer in the time promised \(surely", out, re.MULTILINE)
+    assert re.search(r"^Of 100 cases, \d+ counts? nowhere \(surely .*\n?.* merged", out, re.MULTILINE)
     assert "Too early to say" in out
     assert out.count("─" * 40) == 1, "one table"
 
