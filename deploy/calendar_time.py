@@ -22,6 +22,11 @@ def write_hours_and_tree(store: Store, configuration: Configuration, since: int,
     Each time from before the first clock that runs: what is written of one version must leave no gap in time.
     """
     store.write_calendar_time(list(calendar_rows(configuration, since, until)), configuration.version)
+    write_tree(store, configuration)
+
+
+def write_tree(store: Store, configuration: Configuration) -> None:
+    """Where departments lie, whenever ``configuration`` is new."""
     store.write_department_depths(list(depth_rows(configuration)), configuration.version)
 
 

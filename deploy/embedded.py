@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 
 from deploy.ahead import Prepared, prepare
 from deploy.answers import Answers
+from deploy.calendar_time import write_tree
 from deploy.directory import of_log, with_people
 from deploy.log import TOPICS, Log, LogError, Stored
 from deploy.rejected.ledger import Ledger
@@ -21,7 +22,7 @@ from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
-from sinks.store import Department, StoredRecord
+from sinks.store import Department, Store, StoredRecord
 from streams.cases import Cases
 from streams.clock import NEVER
 from streams.configuration import Configuration, Files, encode
@@ -120,7 +121,7 @@ class Embedded:
             self._start()
         self._finish_writing()
         if self.store is not None:
-            self.store.write_departments(departments_of(new), version)
+            store_departments(self.store, new)
         return version, problems
 
     # -- in
@@ -333,6 +334,12 @@ def reasons(refused: Iterable[tuple[str, str]]) -> dict[str, tuple[int, str]]:
         count, first = found.get(reason, (0, place))
         found[reason] = (count + 1, first)
     return found
+
+
+def store_departments(store: Store, configuration: Configuration) -> None:
+    """Who they are, and where they lie in the tree."""
+    store.write_departments(departments_of(configuration), configuration.version)
+    write_tree(store, configuration)
 
 
 def departments_of(configuration: Configuration) -> list[Department]:

@@ -7,13 +7,14 @@ first at which most was late, as there is most to mend. What may be chance is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 
 from deploy.chance import Share, clear, so_few, together
 from deploy.left_out import Reasons
-from deploy.numbers import ENOUGH, Numbers, above, name_of
+from deploy.loose_norms import MUCH, WEEKS, Margins, last_weeks, too_loose
+from deploy.numbers import ENOUGH, Numbers, above, in_order, name_of
 from deploy.trend import FEWEST_WEEKS, Change, Durations
-from deploy.words import about, day, of_100, visible
+from deploy.words import about, day, of_100, share, visible
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED
 from streams.indicators import EXCLUDED_AT_MOST, IndicatorValue
@@ -100,8 +101,7 @@ def handovers(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
             f"{ITEM}{_pair(value.department, value.counterpart, configuration)}: "
             f"{of_100(value.value)} of 100 in time ({_surely(value, 'hand-overs')}){waited}."
         )
-    if len(stalled) > MOST:
-        yield f"{ITEM}and {len(stalled) - MOST} more."
+    yield from _and_more(stalled)
     yield "A step that stalls is for both sides to mend. It is nobody's fault."
 
 
@@ -136,6 +136,30 @@ def promises(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
     yield f"Clearly fewer than that: {_listed(named)}." if named else "No department clearly keeps fewer than that."
 
 
+def loose(known: Margins, as_of: int, configuration: Configuration) -> Iterator[str]:
+    """Of those who do the work, in the order of the company file: whose norm promises too little."""
+    first = last_weeks(as_of)[0]
+    if not any(left.week <= first for weeks in known.values() for left in weeks):
+        yield f"Too early to say whether a norm is too loose: that takes {WEEKS} weeks."
+        return
+    others = above(configuration, as_of) | {UNMAPPED, UNOWNED}
+    found = {who: weeks for who, weeks in too_loose(known, as_of) if who not in others}
+    if not found:
+        yield "No norm is clearly too loose."
+        return
+    yield (
+        f"A norm that is too loose, which is no praise: in each of {WEEKS} weeks, half of the solutions left more than "
+        f"{share(MUCH)} of the time promised."
+    )
+    for department in in_order(set(found), configuration)[:MOST]:
+        medians, n = [left.median for left in found[department]], sum(left.n for left in found[department])
+        yield (
+            f"{ITEM}{name_of(department, configuration)}: {share(min(medians))} to {share(max(medians))} "
+            f"({n:,} solutions since {day(first, 'UTC')})."
+        )
+    yield from _and_more(found)
+
+
 def slower(changed: Sequence[Change], weeks: int, configuration: Configuration) -> Iterator[str]:
     """What takes longer than it did, and then what is faster. ``weeks``: how many there were to compare."""
     if weeks < FEWEST_WEEKS:
@@ -159,8 +183,12 @@ def _changed(changed: Sequence[Change], configuration: Configuration) -> Iterato
             f"{ITEM}{who}: half of the {NOUNS[measure]} took more than {after} since about {day(change.since, 'UTC')}, "
             f"and {before} before ({change.after.n:,} and {change.before.n:,} of them)."
         )
-    if len(changed) > MOST:
-        yield f"{ITEM}and {len(changed) - MOST} more."
+    yield from _and_more(changed)
+
+
+def _and_more(listed: Sized) -> Iterator[str]:
+    if len(listed) > MOST:
+        yield f"{ITEM}and {len(listed) - MOST} more."
 
 
 def left_out(numbers: Numbers, reasons: Reasons, configuration: Configuration) -> Iterator[str]:

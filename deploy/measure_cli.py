@@ -19,6 +19,7 @@ from deploy.folder import DATA, Stopped, opened, refuse_other_source
 from deploy.history import PUBLISHED, started
 from deploy.intake import bring_up_to_date, take_in
 from deploy.left_out import reasons
+from deploy.loose_norms import margins
 from deploy.reading import Reading
 from deploy.trend import weekly
 from deploy.words import visible
@@ -111,9 +112,9 @@ def demo(
         values = bring_up_to_date(embedded, history=True)
         assert embedded.store is not None
         click.echo()
-        left_out = reasons(embedded.store, embedded.as_of or 0, report.WINDOW)
-        since = started(embedded) or 0
-        report.print_report(out, values, weekly(embedded.store), left_out, configuration, since)
+        history, left, since = weekly(embedded.store), margins(embedded.store), started(embedded) or 0
+        nowhere = reasons(embedded.store, embedded.as_of or 0, report.WINDOW)
+        report.print_report(out, values, history, left, nowhere, configuration, since)
         comparison = truth_file.compare(embedded.store, simulated.truth(folder))
         report.print_comparison(out, comparison, folder / truth_file.TRUTH)
         _refuse_untrue(comparison, folder)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from deploy import findings
 from deploy.left_out import Reasons
+from deploy.loose_norms import Margins
 from deploy.numbers import ENOUGH, Numbers, above, in_order, name_of
 from deploy.trend import FEWEST_WEEKS, Durations, changes, weeks_of
 from deploy.truth_file import Comparison
@@ -63,12 +64,13 @@ def print_report(
     console: Console,
     values: Sequence[IndicatorValue],
     history: Durations,
+    left: Margins,
     reasons: Reasons,
     configuration: Configuration,
     since: int,
 ) -> None:
-    """``values`` as they stand now; ``history``: what took how long, week by week; ``reasons``: why cases count nowhere, over
-    :data:`WINDOW`; ``since``: when measuring began.
+    """``values`` as they stand now; week by week, ``history``: what took how long, and how much of what was promised was ``left``;
+    ``reasons``: why cases count nowhere, over :data:`WINDOW`; ``since``: when measuring began.
 
     Instants are microseconds.
     """
@@ -83,7 +85,8 @@ def print_report(
     say(console, f"{days} day{'s' if days > 1 else ''} to {day(numbers.as_of, zone)} ({zone})")
     _section(console, "Who answers in time", findings.answers(numbers, configuration))
     _section(console, "Where hand-overs stall", findings.handovers(numbers, configuration))
-    _section(console, "What is promised, and kept", findings.promises(numbers, configuration))
+    promised = (*findings.promises(numbers, configuration), *findings.loose(left, numbers.as_of, configuration))
+    _section(console, "What is promised, and kept", promised)
     followed = findings.worth_following(history, numbers.as_of, configuration)
     weeks = weeks_of(followed)
     title = "What got worse" + (f" in {weeks} weeks" if weeks >= FEWEST_WEEKS else "")

@@ -14,7 +14,7 @@ import click
 from pydantic import ValidationError
 
 from deploy.command import Group
-from deploy.embedded import departments_of, now_us
+from deploy.embedded import now_us, store_departments
 from deploy.exported import exported_departments, pairs_with_a_norm_of_their_own
 from deploy.health import Check, HealthServer, Lag, Moving, fine
 from deploy.stage import log_to_stderr, run_until_stopped
@@ -118,8 +118,7 @@ def prometheus() -> None:
 
 def write_departments(store: Store, record: bytes) -> None:
     """What the store keeps of a version of the configuration."""
-    configuration = decoded(record)
-    store.write_departments(departments_of(configuration), configuration.version)
+    store_departments(store, decoded(record))
 
 
 def shown(record: bytes) -> Shown:

@@ -159,6 +159,8 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     assert events == [("one", "demo/1", 0, 1)]
     names = {row[0] for row in store.query("SELECT id FROM departments").rows}
     assert names == set(example().departments)
+    depths = {row[0] for row in store.query("SELECT DISTINCT depth FROM department_depths").rows}
+    assert depths == {0, 1, 2}, "and where they lie in the tree"
 
 
 def test_a_new_version_of_the_configuration_brings_its_departments(

@@ -546,6 +546,40 @@ reopening: closing solves
     Mon 09:00 routed    it
     Mon 10:00 closed    system
     Tue 10:00 reopened            => missed 8h: it for finance
+rework: from whoever gave it, and of whoever solves it again
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    legal
+    Mon 11:00 routed    hr
+    Mon 12:00 routed    legal     => done 0m: legal for hr
+    Mon 13:00 routed    it        => done 0m: it for legal
+    Mon 14:00 solved    it
+    Tue 10:00 reopened            => done 0m: it for nobody
+rework: whoever says thank you makes none
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 12:00 reopened            => done 0m: it for nobody
+    Mon 12:30 solved    it
+    Mon 14:00 reopened            => done 0m: it for nobody
+    Mon 14:10 noted     it
+    Mon 14:30 solved    it
+rework: nor does who routes it again to whom it is, or another who gets what was closed
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed    it
+    Mon 11:00 solved    it
+    Mon 12:00 routed    legal
+    Mon 13:00 reopened
+    Mon 14:00 routed    it        => done 0m: it for legal
+rework: who put it back into the pool takes it once more
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 routed
+    Mon 11:00 routed    it        => done 0m: it for nobody
+    Mon 12:00 routed
+    Mon 13:00 routed    legal
+    Mon 14:00 routed    it        => done 0m: it for legal
 resolution: reopening what is open is nothing
     Mon 09:00 created   finance
     Mon 09:00 routed    it

@@ -136,6 +136,19 @@ def test_so_do_the_indicators_until_then(moved: Overheard, stayed: Overheard) ->
     assert e.instant(values[0][0].as_of) > datetime.fromtimestamp(MOVED / 1e6 - 600, UTC)
 
 
+def after(routed: list[tuple[int, str]], until: int) -> Overheard:
+    """A case that is created when it is first routed; it-2, a group of IT, becomes one of HR on 4 March."""
+    events: list[e.CaseEvent] = [e.Created(**envelope("C1", routed[0][0], "created", 0))]
+    events += [
+        e.Routed(**envelope("C1", time, f"routed {number}", number), data=e.RoutedData(group=group))
+        for number, (time, group) in enumerate(routed, 1)
+    ]
+    world = Overheard()
+    world.log = [config_mark(2), *map(e.encode, events), watermark(until)]
+    world.run((1,))
+    return world
+
+
 @pytest.mark.parametrize(
     ("onward", "handed", "returned"),
     [
@@ -146,19 +159,29 @@ def test_so_do_the_indicators_until_then(moved: Overheard, stayed: Overheard) ->
 def test_who_has_a_case_by_a_move_is_its_giver_but_was_never_its_receiver(
     onward: str, handed: set[tuple[str, str]], returned: set[tuple[str, str]]
 ) -> None:
-    """Of legal to it-2, a group of IT that becomes one of HR on 4 March; then to the rest of IT, or back."""
+    """Of legal to it-2, before that moves; then to the rest of IT, or back."""
     routed = [(THIRD, "legal-1"), (THIRD + DAY // 4, "it-2"), (THIRD + 2 * DAY, onward)]
-    events: list[e.CaseEvent] = [e.Created(**envelope("C1", THIRD, "created", 0))]
-    events += [
-        e.Routed(**envelope("C1", time, f"routed {number}", number), data=e.RoutedData(group=group))
-        for number, (time, group) in enumerate(routed, 1)
-    ]
-    world = Overheard()
-    world.log = [config_mark(2), *map(e.encode, events), watermark(THIRD + 3 * DAY)]
-    world.run((1,))
+    world = after(routed, THIRD + 3 * DAY)
     for measure, wanted in zip(HAND_OVERS, (handed, returned), strict=True):
         facts = [fact for fact in standing(world).values() if fact.measure == measure and fact.level == 2]
         assert {(fact.department, fact.counterpart) for fact in facts} == wanted
+
+
+def test_who_gets_a_case_by_a_move_has_not_got_it_once_more() -> None:
+    """HR had it on Wednesday morning, and gets it back with its group in the night; then somebody gives it to IT, which had it."""
+    wednesday = MARCH + DAY + 9 * HOUR
+    routed = [
+        (wednesday, "hr-1"),
+        (wednesday + HOUR, "it-2"),
+        (wednesday + DAY, "it-1"),
+        (wednesday + DAY + HOUR, "it-2"),
+    ]
+    world = after(routed, wednesday + 2 * DAY)
+    again = [fact for fact in standing(world).values() if fact.measure == "rework" and fact.level == 2]
+    assert {(fact.department, fact.counterpart, fact.start) for fact in again} == {
+        ("it", "hr", routed[2][0]),
+        ("hr", "it", routed[3][0]),
+    }
 
 
 def test_a_department_that_moves_in_the_tree_has_waited_in_both_places() -> None:

@@ -16,6 +16,7 @@ from deploy import config_files, findings, trend
 from deploy.chance import Share, clear, so_few, together
 from deploy.demo import EXAMPLE, Demo
 from deploy.left_out import reasons
+from deploy.loose_norms import Left, Margins
 from deploy.numbers import Numbers
 from deploy.report import print_comparison, print_report
 from deploy.trend import Change, Durations, Series, Side
@@ -253,6 +254,58 @@ def test_only_those_are_followed_who_do_the_work() -> None:
     assert list(findings.worth_following(known, NOW, CONFIGURATION)) == [HANDOVERS, ANSWERS]
 
 
+# -- norms that are too loose
+
+
+def left(*medians: float, n: int = 9, until: int = NOW) -> list[Left]:
+    """The last week ends at ``until``."""
+    return [Left(until - i * WEEK, median, n) for i, median in zip(range(len(medians), 0, -1), medians, strict=True)]
+
+
+def loose(known: Margins, at: int = NOW + WEEK - 1) -> list[str]:
+    return list(findings.loose(known, at, CONFIGURATION))
+
+
+def test_a_norm_is_too_loose_when_much_was_left_in_eight_weeks_in_the_order_of_the_company_file() -> None:
+    """The week that has just begun says nothing yet."""
+    much = left(0.2, 0.61, 0.7, 0.8, 0.9, 0.61, 0.65, 0.7, 0.7)
+    said = loose({"controlling": much, "it": [*left(*[0.75] * 8, n=1200), Left(NOW, 0.1, 50)]})
+    assert said == [
+        "A norm that is too loose, which is no praise: in each of 8 weeks, half of the solutions left more than 60% of the "
+        "time promised.",
+        "• IT Service: 75% to 75% (9,600 solutions since Mon 09 Mar 2026).",
+        "• Controlling: 61% to 90% (72 solutions since Mon 09 Mar 2026).",
+    ]
+
+
+def test_of_many_the_first_are_named_and_the_others_counted() -> None:
+    at_work = {"it", "facilities", "logistics", "hr", "payroll", "payables", "controlling"}
+    said = loose(dict.fromkeys(at_work, left(*[0.7] * 8)))
+    assert [line.partition(":")[0] for line in said[1:]] == [
+        "• IT Service", "• Facilities", "• Logistics", "• HR Service", "• Payroll", "• and 2 more.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"it": left(0.7, 0.7, 0.7, 0.6, 0.7, 0.7, 0.7, 0.7)},
+        {"it": left(*[0.7] * 8, n=4)},
+        {"it": left(*[0.7] * 8, until=NOW - WEEK)},
+        {"it": [week for week in left(*[0.7] * 9) if week.week != NOW - 3 * WEEK]},
+        {"finance": left(*[0.7] * 8), "_unmapped": left(*[0.7] * 8)},
+    ],
+    ids=["no more than that", "of few", "until lately", "a week without", "nobody who does the work"],
+)
+def test_else_it_is_not(known: Margins) -> None:
+    assert loose({"legal": left(*[0.1] * 9), **known}) == ["No norm is clearly too loose."]
+
+
+@pytest.mark.parametrize("known", [{}, {"it": left(*[0.9] * 7)}], ids=["nothing", "seven weeks"])
+def test_before_eight_weeks_are_over_it_is_too_early(known: Margins) -> None:
+    assert loose(known) == ["Too early to say whether a norm is too loose: that takes 8 weeks."]
+
+
 # -- chance
 
 
@@ -366,7 +419,7 @@ def test_the_store_is_asked_for_reasons_within_the_window_and_counts_a_case_once
 
 def page(*values: IndicatorValue) -> str:
     console = Console(file=StringIO(), width=80)
-    print_report(console, values, {}, {}, CONFIGURATION, MONDAY)
+    print_report(console, values, {}, {}, {}, CONFIGURATION, MONDAY)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -1,4 +1,4 @@
-"""What must add up: whom a case waited for, to its time since it was asked; and pairs, to their departments."""
+"""What must add up: whom a case waited for, to its time since it was asked; pairs, to their departments; and rework, to stints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
-from histories import config_mark
+from histories import HOUR, config_mark
 
 from deploy import config_files
 from deploy.demo import EXAMPLE
@@ -111,3 +111,22 @@ def test_pairs_add_up_to_their_department_at_every_level(company: Folded, tally:
     for place in checked:
         assert own[place] == pairs[place] + inside[place], place
     tally("departments whose pairs add up", len(checked))
+
+
+def test_each_stint_of_a_department_but_its_first_is_rework(company: Folded, tally: Callable[[str, int], None]) -> None:
+    """Where it is not, only a thank-you has been heard, or the organisation moved the group."""
+    rework, seen = set(), set[tuple[str, int, str]]()
+    repeated: dict[tuple[str, int, bytes], Fact] = {}
+    for fact in sorted(company.facts, key=lambda f: (f.start, f.stop or company.now)):
+        if fact.measure == "rework":
+            rework.add((fact.case_id, fact.level, fact.opener))
+        elif fact.measure == "ownership":
+            if (fact.case_id, fact.level, fact.department) in seen:
+                repeated[fact.case_id, fact.level, fact.opener] = fact
+            seen.add((fact.case_id, fact.level, fact.department))
+    assert rework <= repeated.keys()
+    assert {level for _, level, _ in rework} == {0, 1, 2}
+    others = [fact for key, fact in repeated.items() if key not in rework]
+    assert 0 < len(others) < len(repeated) / 5
+    assert all(f.stop is not None and f.business_us <= HOUR and not f.counterpart for f in others)
+    tally("stints that are rework", len(rework))

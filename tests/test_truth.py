@@ -210,6 +210,7 @@ def test_every_measure_and_every_outcome_is_there(months: list[Both]) -> None:
         "ping_pong": {"done"},
         "reopening": judged,
         "self_service": judged,
+        "rework": {"done"},
         "round_trip": {"done"},
         "resolution": judged | {"paused", "cancelled"},
         "silence": ended | {"paused"},

@@ -27,6 +27,7 @@ MEASURES = {
     "promise_first": "Promise, first date named",
     "reopening": "Does the solution hold",
     "resolution": "Work of an episode",
+    "rework": "Had it once more",
     "round_trip": "Came back by way of others",
     "self_service": "Solved by a bot, and it held",
     "waiting_closed": "Closed in between",
@@ -53,7 +54,7 @@ HELD = {
     "self_service": ("nobody was needed", "it was reopened"),
 }
 """What follow-ups say when they are met, and when they are not."""
-HANDED = ("acceptance", "first_time_complete", "ownership", "ping_pong", "round_trip")
+HANDED = ("acceptance", "first_time_complete", "ownership", "ping_pong", "rework", "round_trip")
 """Their counterpart is who handed it over, else who asked."""
 
 

@@ -45,6 +45,17 @@ def measure(account: Account, places: Places, now: int) -> Iterator[Measured]:
             )  # fmt: skip
 
 
+class Turn(NamedTuple):
+    """In episode number ``episode``; ``label``: the department as it is called at the level."""
+
+    episode: int
+    label: str
+    department: str
+    giver: str
+    since: Place
+    until: Place
+
+
 class _Case(Kept):
     def values(self) -> Iterator[Value]:
         if self.account.struck is not None:
@@ -62,6 +73,7 @@ class _Case(Kept):
         yield from self.bots()
         for level in range(self.places.levels):
             yield from self.ownership(level)
+            yield from self.rework(level)
             yield from self.acceptance(level)
             yield from self.ping_pong(level)
             yield from self.round_trips(level)
@@ -243,12 +255,10 @@ class _Case(Kept):
                 due = None if stop is None else stop if founded else stop - 1
                 yield Value("pause", -1, department, a[0], stop, outcome, end - a[0], time, due, self.asker)
 
-    def ownership(self, level: int) -> Iterator[Value]:
-        """One value for each time in which one department, or what is below it, had the case; from whoever had it before, if it was
-        handed over.
-        """
+    def held_in_turn(self, level: int) -> Iterator[Turn]:
+        """Each time in which one department, or what is below it, had the open case."""
         before = ""
-        for episode in self.episodes:
+        for i, episode in enumerate(self.episodes):
             runs: list[tuple[str, Place, Place]] = []
             for t in self.within(episode.since, episode.until):
                 label = UNOWNED if t.department == UNOWNED else self.places.path(t.department)[level]
@@ -262,16 +272,35 @@ class _Case(Kept):
                 department, handed = self.owner(since), self.handed(since)
                 giver = before if before and handed and self.places.path(before)[level] != label else ""
                 before = self.owner((until[0], until[1] - 1)) if until < FAR else department
-                stop = until[0] if until < FAR else None
-                end = self.until(stop)
-                target = self.places.target("finish", department, giver, since[0]) if giver else ""
-                due = self.due(department, target, since[0], end + 1) if target else None
-                deleted = until == episode.until and episode.kind == "deleted"
-                if deleted or any(t.since == until and not t.handed for t in self.all):
-                    due = due if due is not None and stop is not None and due < stop else None  # it was taken away
-                outcome = self.judged(due, stop, paused=stop is None and self.paused_now())
-                time = self.owned(since[0], end, pauses=True)
-                yield Value("ownership", level, department, since[0], stop, outcome, end - since[0], time, due, giver)
+                yield Turn(i, label, department, giver, since, until)
+
+    def ownership(self, level: int) -> Iterator[Value]:
+        """One value for each turn; from whoever had the case before, if it was handed over."""
+        for i, _, department, giver, since, until in self.held_in_turn(level):
+            episode = self.episodes[i]
+            stop = until[0] if until < FAR else None
+            end = self.until(stop)
+            target = self.places.target("finish", department, giver, since[0]) if giver else ""
+            due = self.due(department, target, since[0], end + 1) if target else None
+            deleted = until == episode.until and episode.kind == "deleted"
+            if deleted or self.moved(until):
+                due = due if due is not None and stop is not None and due < stop else None  # it was taken away
+            outcome = self.judged(due, stop, paused=stop is None and self.paused_now())
+            time = self.owned(since[0], end, pauses=True)
+            yield Value("ownership", level, department, since[0], stop, outcome, end - since[0], time, due, giver)
+
+    def rework(self, level: int) -> Iterator[Value]:
+        """Turns of who had had one before, unless the organisation made them, or somebody who only said thank you."""
+        had: set[str] = set()
+        for i, label, department, giver, since, _ in self.held_in_turn(level):
+            thanks = since == self.episodes[i].since and self.courtesy(i)
+            if label in had and not thanks and not self.moved(since):
+                yield Value("rework", level, department, since[0], since[0], "done", 0, 0, None, giver)
+            had.add(label)
+
+    def moved(self, at: Place) -> bool:
+        """Whether the organisation moved the group there."""
+        return any(t.since == at and not t.handed for t in self.all)
 
     def acceptance(self, level: int) -> Iterator[Value]:
         """From the hand-over until somebody of the receiver acts, or it is handed on, or the case ends."""

@@ -14,3 +14,6 @@ SELECT * FROM {generation}.published_revisions;
 
 CREATE OR REPLACE VIEW crossdesk_public.published DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT * FROM {generation}.published;
+
+CREATE OR REPLACE VIEW crossdesk_public.combined DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT * FROM {generation}.combined;
