@@ -14,6 +14,7 @@ from deploy.intake import DAY_SECONDS, progress
 from deploy.memory import collect_rarely
 from deploy.settled import Settled
 from deploy.topics import Topics
+from ingest import event as e
 from ingest import topics as declared
 from ingest.broker import BrokerSettings, BrokerUnavailable
 from ingest.publish import Publisher
@@ -59,6 +60,8 @@ class Destination:
         try:
             with Publisher(self.broker) as publisher, progress(what) as bar:
                 for count, record in _paced(enumerate(records, 1), before, rate):
+                    if record.topic == "feedback" and not record.key:
+                        publisher.say("feedback", e.PUBLISHED, self._in_force())  # under which that week is sealed
                     publisher.say(record.topic, record.key, record.value)
                     begin = begin or record.time
                     if time.monotonic() >= settle_at:
@@ -71,6 +74,12 @@ class Destination:
             raise BrokerUnavailable(f"{error}. The same command goes on from what was acknowledged") from error
         settled.settle(source, self.topic, max(count, before))
         self._conclude(what, before, count, time.monotonic() - started)
+
+    def _in_force(self) -> bytes:
+        """The mark of the newest version of the configuration."""
+        with self.configurations() as configurations:
+            newest = configurations.read().newest
+        return e.encode(e.config_mark(newest.version if newest else 1, e.EPOCH))
 
     def _conclude(self, what: str, before: int, count: int, seconds: float) -> None:
         servers = self.broker.bootstrap_servers
