@@ -32,7 +32,11 @@ from streams.norm_entry import NormsFile
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DEPARTMENTS = ("finance", "it", "legal", "hr")
-DRAWN = {"acceptance": ("acceptance", "first_time_complete"), "resolution": ("resolution", "exceeded", "breach")}
+DRAWN = {
+    "acceptance": ("acceptance", "first_time_complete"),
+    "ownership": ("ownership", "rework"),
+    "resolution": ("resolution", "exceeded", "breach"),
+}
 """What a measure calls its facts, where it does not call them after itself."""
 LINE = re.compile(r"^(\w{3}) (\d\d):(\d\d) (\w+)\s*([\w-]*)\s*(?:=> (.+))?$")
 ACTORS = {"bot": e.Actor.provider_bot, "system": e.Actor.system, "requester": e.Actor.requester}
@@ -450,7 +454,7 @@ ownership: a case that comes back to life is handed over by nobody, unless anoth
     Mon 09:00 created   finance
     Mon 09:00 routed    it
     Mon 10:00 solved    it        => done 1h: it for nobody
-    Mon 11:00 reopened
+    Mon 11:00 reopened            => done 0m: it for nobody
     Mon 12:00 solved    it        => done 1h: it for nobody
     Mon 13:00 routed    legal
     Mon 14:00 reopened
