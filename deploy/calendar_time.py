@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sinks.store import CalendarTime, DepartmentDepth, Store
+from sinks.store import CalendarTime, DepartmentDepth, DepartmentLine, Store
 from streams.company import ANYBODY
 from streams.configuration import Configuration
 from streams.hours import Calendar
@@ -28,6 +28,7 @@ def write_hours_and_tree(store: Store, configuration: Configuration, since: int,
 def write_tree(store: Store, configuration: Configuration) -> None:
     """Where departments lie, whenever ``configuration`` is new."""
     store.write_department_depths(list(depth_rows(configuration)), configuration.version)
+    store.write_department_lines(list(line_rows(configuration)), configuration.version)
 
 
 def calendar_rows(configuration: Configuration, since: int, until: int) -> Iterator[CalendarTime]:
@@ -47,6 +48,17 @@ def depth_rows(configuration: Configuration) -> Iterator[DepartmentDepth]:
             if depth != known and since >= LONG_AGO:
                 yield DepartmentDepth(department, since, depth)
                 known = depth
+
+
+def line_rows(configuration: Configuration) -> Iterator[DepartmentLine]:
+    """The whole tree, whenever that changes."""
+    company = configuration.company
+    for since in (LONG_AGO, *(at for at in company.reorganisations if at > LONG_AGO)):
+        yield DepartmentLine("", since, [], company.head_count("", since))
+        for department in configuration.departments:
+            yield DepartmentLine(
+                department, since, company.line(department, since), company.head_count(department, since)
+            )
 
 
 def edges(calendar: Calendar, since: int, until: int) -> list[int]:

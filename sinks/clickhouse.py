@@ -27,6 +27,7 @@ from sinks.store import (
     CalendarTime,
     Department,
     DepartmentDepth,
+    DepartmentLine,
     NoGeneration,
     Result,
     StoredRecord,
@@ -35,6 +36,7 @@ from sinks.store import (
     Unavailable,
 )
 from streams.indicators import IndicatorValue
+from streams.sealed import Batch
 
 MIB = 1 << 20
 FIRST = 1
@@ -207,6 +209,12 @@ class ClickHouse:
 
     def write_department_depths(self, rows: Sequence[DepartmentDepth], version: int) -> None:
         self._write(columns.department_depths(rows, version))
+
+    def write_department_lines(self, rows: Sequence[DepartmentLine], version: int) -> None:
+        self._write(columns.department_lines(rows, version))
+
+    def write_sealed(self, batches: Sequence[Batch]) -> None:
+        self._write(columns.sealed(batches))
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """One statement of crossdesk's own that writes what the store computes from what it holds."""

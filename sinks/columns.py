@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
-from sinks.store import CalendarTime, Department, DepartmentDepth, StoredRecord
+from sinks.store import CalendarTime, Department, DepartmentDepth, DepartmentLine, StoredRecord
 from streams.fact import Facts
 from streams.indicators import IndicatorValue
+from streams.sealed import Batch, Item
 
 PUBLIC = "crossdesk_public"
 RAW = "crossdesk_raw"
@@ -29,6 +30,7 @@ _INDICATOR = (
 _EVENT = (
     "id", "type", "source", "subject", "case_id", "time", "sequence", "actor", "offset", "appended_at", "raw",
 )
+_BATCH = ("closed", "week", "kind", "wave", "joined", "department", "site", "about", "persons")
 # fmt: on
 
 
@@ -79,6 +81,21 @@ def calendar_time(batch: Sequence[CalendarTime], version: int) -> Insert:
 
 def department_depths(batch: Sequence[DepartmentDepth], version: int) -> Insert:
     return _of_version("department_depths_versions", DepartmentDepth._fields, batch, version)
+
+
+def department_lines(batch: Sequence[DepartmentLine], version: int) -> Insert:
+    return _of_version("department_lines_versions", DepartmentLine._fields, batch, version)
+
+
+def sealed(batches: Sequence[Batch]) -> Insert:
+    """A row for each item. The proof is for sealing alone."""
+    rows = [
+        (batch.id.hex(), *(getattr(batch, name) for name in _BATCH), item, *msgspec.structs.astuple(sums))
+        for batch in batches
+        for item, sums in batch.items.items()
+    ]
+    names = ("id", *_BATCH, "item", *Item.__struct_fields__)
+    return Insert(PUBLIC, "sealed_versions", names, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _of_version(table: str, names: tuple[str, ...], batch: Sequence[tuple[Any, ...]], version: int) -> Insert:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from streams.indicators import IndicatorValue
+from streams.sealed import Batch
 
 
 class StoredRecord(NamedTuple):
@@ -47,6 +48,18 @@ class DepartmentDepth(NamedTuple):
     department: str
     since: int
     depth: int
+
+
+class DepartmentLine(NamedTuple):
+    """``line``: the departments from the top down to itself; ``head_count`` is of it and all below it, None where nobody says so.
+    Both hold from ``since`` (microseconds) until the department's next row; ``""`` is the whole organisation. All departments have
+    a row for each instant at which the tree changes.
+    """
+
+    department: str
+    since: int
+    line: list[str]
+    head_count: int | None
 
 
 class Result(NamedTuple):
@@ -94,6 +107,12 @@ class Store(Protocol):
 
     def write_department_depths(self, rows: Sequence[DepartmentDepth], version: int) -> None:
         """The tree as the configuration ``version`` has it: the highest version stands, whole."""
+
+    def write_department_lines(self, rows: Sequence[DepartmentLine], version: int) -> None:
+        """The same with what is above each, and who is in it."""
+
+    def write_sealed(self, batches: Sequence[Batch]) -> None:
+        """Sealed batches; each is there once, however often it is written."""
 
 
 class StoreError(Exception):

@@ -1,22 +1,58 @@
-"""The two statistics of the indicators: a share with its Wilson interval, and Kaplan-Meier percentiles."""
+"""The statistics of the indicators: a share with its Wilson interval, eNPS, differences of both, and Kaplan-Meier percentiles."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from math import exp, inf, log, sqrt
+from math import exp, hypot, inf, log, sqrt
 from typing import NamedTuple
 
 Z = 1.959963984540054  # two-sided 95 %
 ROUNDING = 1e-9  # survival is a product of ratios: what it lost by rounding decides nothing
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927). ``n`` must be positive."""
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927). ``n`` must be positive; it need not be whole, see :func:`share`."""
     p, zz = hits / n, Z * Z
     middle = (p + zz / (2 * n)) / (1 + zz / n)
     half = Z / (1 + zz / n) * sqrt(p * (1 - p) / n + zz / (4 * n * n))
     return (0.0 if hits == 0 else middle - half), (1.0 if hits == n else middle + half)
+
+
+class Estimate(NamedTuple):
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def minus(self, other: Estimate) -> Estimate:
+        """The difference of two that are independent, with its interval from theirs (Newcombe 1998, method 10)."""
+        difference = self.value - other.value
+        return Estimate(
+            difference,
+            difference - hypot(self.value - self.low, other.high - other.value),
+            difference + hypot(self.high - self.value, other.value - other.low),
+        )
+
+
+def share(value: float, n: int, population: int | None) -> Estimate:
+    """Of ``n`` out of a ``population`` that was asked whole: Wilson's interval, with n / (1 - n/N) in the place of n, for who has
+    answered is not in doubt. None: nobody knows how large it is, or it is endless.
+    """
+    if population == n:
+        return Estimate(value, value, value)
+    effective = n if population is None else n * population / (population - n)
+    return Estimate(value, *wilson(value * effective, effective))
+
+
+def enps(promoters: float, detractors: float, n: int, population: int | None) -> Estimate:
+    """100 (p_P - p_D) of both shares; SE = 100 sqrt((p_P + p_D - (p_P - p_D)^2) / n * (1 - n/N)). The interval may reach beyond 100."""
+    difference = promoters - detractors
+    doubt = 1 if population is None else 1 - n / population
+    half = Z * 100 * sqrt(max(promoters + detractors - difference**2, 0) / n * doubt)
+    value = 100 * difference
+    return Estimate(value, value - half, value + half)
 
 
 class Percentile(NamedTuple):

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "ingest": ("ingest",),
     "streams": ("streams", "ingest.event"),
-    "sinks": ("sinks", "ingest.event", "streams.fact", "streams.indicators"),
+    "sinks": ("sinks", "ingest.event", "streams.fact", "streams.indicators", "streams.morale", "streams.sealed"),
     "dashboards": ("dashboards", "streams.indicators", "sinks.schema"),
     "deploy": ("deploy", "dashboards", "sinks", "streams", "ingest"),
 }

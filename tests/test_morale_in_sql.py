@@ -1,0 +1,82 @@
+"""Morale by SQL over sealed batches says what the streams' computation says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from pooled import SPRING, WEEK_US, Pooled, batch, random_batches, simulated
+
+from deploy.calendar_time import line_rows
+from sinks.clickhouse import ClickHouse, connect
+from sinks.morale import morale_at
+from streams.morale import MoraleValue
+from streams.pooling import morale
+
+NUMBERS = ("value", "low", "high", "weighted", "change", "change_low", "change_high")
+WORDS = tuple(name for name in MoraleValue.__struct_fields__ if name not in NUMBERS)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ClickHouse]:
+    opened = connect(f"chdb://{tmp_path / 'store'}")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def tell(store: ClickHouse, pooled: Pooled, version: int = 1) -> None:
+    """This alone, under a configuration of this version."""
+    store.execute("TRUNCATE TABLE crossdesk_public.sealed_versions")
+    store.write_sealed(pooled.batches)
+    store.write_department_lines(list(line_rows(pooled.configuration)), version)
+
+
+def exact(values: Sequence[MoraleValue]) -> list[tuple[object, ...]]:
+    """All but the numbers, and of these whether they are there."""
+    return [(*(getattr(v, name) for name in WORDS), *(getattr(v, name) is None for name in NUMBERS)) for v in values]
+
+
+def numbers(values: Sequence[MoraleValue]) -> list[float]:
+    return [number for v in values for name in NUMBERS if (number := getattr(v, name)) is not None]
+
+
+def compare(store: ClickHouse, pooled: Pooled, as_of: int) -> int:
+    mine = morale(pooled.batches, pooled.configuration.company, as_of)
+    its = sorted(morale_at(store, as_of), key=lambda v: (v.indicator, v.item, v.department, v.about, v.window, v.wave))
+    assert exact(its) == exact(mine)
+    assert numbers(its) == pytest.approx(numbers(mine), rel=1e-9, abs=1e-9)
+    return len(mine)
+
+
+def test_both_say_the_same_of_random_batches(
+    store: ClickHouse, sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    compared = 0
+    for seed in range(sample(200, 8)):
+        dice = random.Random(seed)
+        pooled = random_batches(dice)
+        tell(store, pooled, seed + 1)
+        for as_of in (dice.randint(SPRING, pooled.until), pooled.until + dice.randint(0, 30 * WEEK_US)):
+            compared += compare(store, pooled, as_of)
+    assert compared > 500 * sample(200, 8)
+    tally("values of morale by SQL", compared)
+
+
+def test_both_say_the_same_of_the_simulated_company(store: ClickHouse, tally: Callable[[str, int], None]) -> None:
+    pooled = simulated(1, 120).pooled
+    tell(store, pooled)
+    compared = sum(compare(store, pooled, pooled.until - back * WEEK_US + 1) for back in (0, 1, 6))
+    assert compared > 10_000
+    tally("values of morale by SQL", compared)
+
+
+def test_a_batch_that_is_written_again_is_there_once(store: ClickHouse) -> None:
+    one = batch()
+    store.write_sealed([one, one])
+    store.write_sealed([one])
+    assert store.query("SELECT id, week, persons, item, n, total, favourable FROM sealed").rows == [
+        (one.id.hex(), "2026-W09", 10, "empathy", 10, 80, 10)
+    ]
