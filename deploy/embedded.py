@@ -30,6 +30,7 @@ from streams.departments import Departments
 from streams.effects import carry_out
 from streams.indicators import IndicatorValue
 from streams.problems import Problem
+from streams.sealed import decode
 
 BATCH = 16_000
 STORE_FACTS = 100_000
@@ -245,11 +246,14 @@ class Embedded:
         log = self.log
         facts = log.read_facts(log.position("store:facts"), STORE_FACTS)
         events = log.read("events", log.position("store:events"), STORE_EVENTS)
+        sealed = log.read("sealed", log.position("store:sealed"), STORE_EVENTS)
         positions = {"store:facts": facts[-1][0] + 1} if facts else {}
         if events:
             positions["store:events"] = events[-1].offset + 1
+        if sealed:
+            positions["store:sealed"] = sealed[-1].offset + 1
         if positions:
-            self.writing = Writing(positions, self.writer.submit(_write, self.store, facts, events))
+            self.writing = Writing(positions, self.writer.submit(_write, self.store, facts, events, sealed))
         return bool(positions)
 
     def _finish_writing(self) -> None:
@@ -321,10 +325,13 @@ def open_store(folder: Path, log: Log) -> ClickHouse:
     return store
 
 
-def _write(store: ClickHouse, facts: Sequence[tuple[int, bytes, bytes]], events: Sequence[Stored]) -> None:
+def _write(
+    store: ClickHouse, facts: Sequence[tuple[int, bytes, bytes]], events: Sequence[Stored], sealed: Sequence[Stored]
+) -> None:
     """Of each fact the last version; marks have no key."""
     store.write_facts(list({key: fact for _, key, fact in facts if key}.values()))
     store.write_events([StoredRecord(r.offset, r.at, r.value) for r in events])
+    store.write_sealed([decode(record.value) for record in sealed])
 
 
 def reasons(refused: Iterable[tuple[str, str]]) -> dict[str, tuple[int, str]]:

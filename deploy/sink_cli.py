@@ -69,7 +69,9 @@ def run_clickhouse(settings: SinkSettings, broker: BrokerSettings, connected: Ca
         raise BadSettings(f"{ENVIRONMENT}CLICKHOUSE_DSN_FILE is not set; the file holds {DSN_FORM}")
     refuse_differences(broker, generation)
     exporter, gathering = Exporter(), Gathering(settings.batch_records, settings.batch_seconds)
-    topics = Topics(name("facts", generation), name("indicators", generation), name("events"), name("config"))
+    topics = Topics(
+        name("facts", generation), name("indicators", generation), name("events"), name("sealed"), name("config")
+    )
     group = GroupNames.of(generation).clickhouse
     with ExitStack() as ends:
 

@@ -1,4 +1,5 @@
-"""The sink that writes to ClickHouse: facts, indicators and raw events in batches, departments from each new configuration.
+"""The sink that writes to ClickHouse: facts, indicators, raw events and sealed answers in batches, departments from each new
+configuration.
 
 Whatever it writes is an upsert, and offsets are committed after it: a crash anywhere repeats a batch, and nothing is counted twice.
 """
@@ -22,6 +23,7 @@ from sinks.record import Record, UnusableRecord
 from sinks.store import Store, StoredRecord, StoreError
 from streams.fact import VERSION, beginning, takes_back
 from streams.indicators import IndicatorValue, decode
+from streams.sealed import decode as decode_batch
 
 log = logging.getLogger("crossdesk.sinks")
 
@@ -35,12 +37,13 @@ class Topics(NamedTuple):
     facts: str
     indicators: str
     events: str
+    sealed: str
     config: str
 
     @property
     def shared(self) -> tuple[str, ...]:
         """Those whose partitions the members of the group share; everybody reads the other whole."""
-        return self.facts, self.indicators, self.events
+        return self.facts, self.indicators, self.events, self.sealed
 
 
 class ClickHouseSink:
@@ -62,7 +65,12 @@ class ClickHouseSink:
         self.opened, self.write_configuration = opened, write_configuration
         self.configured = Configured()
         self.written_version = 0
-        self.writes = {topics.facts: write_facts, topics.events: write_events, topics.indicators: write_indicators}
+        self.writes = {
+            topics.facts: write_facts,
+            topics.events: write_events,
+            topics.indicators: write_indicators,
+            topics.sealed: write_sealed,
+        }
         self.exporter = exporter
         self._records = exporter.count("sink_records_total", "Records that are in the store.", ("topic",))
         self._seconds = exporter.count("sink_write_seconds_total", "Time that the store took.")
@@ -162,6 +170,16 @@ def write_indicators(store: Store, records: Sequence[Record]) -> None:
             if held is None or value.offset >= held.offset:
                 newest[record.key] = value
     store.write_indicators(list(newest.values()))
+
+
+def write_sealed(store: Store, records: Sequence[Record]) -> None:
+    batches = []
+    for record in records:
+        try:
+            batches.append(decode_batch(record.value or b""))
+        except msgspec.DecodeError as error:
+            raise UnusableRecord(record, str(error)) from error
+    store.write_sealed(batches)
 
 
 def _written(write: Write, store: Store, records: Sequence[Record]) -> None:

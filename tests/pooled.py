@@ -119,9 +119,7 @@ def simulated(seed: int, days: int) -> Simulated:
     """What sealing makes of all weeks of the example company."""
     recorder = Truth()
     dice = random.Random(seed)
-    configuration = Configuration(
-        Files(version=1, company=CompanyFile.model_validate(example_configuration(seed)[0]))
-    )
+    configuration = Configuration(Files(version=1, company=CompanyFile.model_validate(example_configuration(seed)[0])))
     weeks = [one for one in simulate_with_feedback(seed, days, recorder=recorder) if isinstance(one, Week)]
     shell = Shell(lambda _: configuration)
     shell.run(numbered(dict(enumerate(_published(weeks, dice)))))
@@ -133,5 +131,3 @@ def _published(weeks: list[Week], dice: random.Random) -> Iterator[list[bytes]]:
     for week in weeks:
         until = week.begins + WEEK
         yield [*map(e.encode, (*week.answers, e.config_mark(1, until), mark(until, dice)))]
-
-

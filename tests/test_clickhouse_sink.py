@@ -73,7 +73,7 @@ class Sink(Running):
     ) -> None:
         self.installation = installation
         name, client = declared.name, installation.settings.client
-        self.topics = Topics(name("facts"), name("indicators"), name("events"), name("config"))
+        self.topics = Topics(name("facts"), name("indicators"), name("events"), name("sealed"), name("config"))
         self.group = f"{installation.prefix}-clickhouse-1"
         self.exporter, self.gathering = Exporter(), Gathering(size, seconds)
         self.configurations = Follower(client, self.group)

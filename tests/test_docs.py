@@ -122,7 +122,7 @@ def test_the_table_has_every_metric_that_a_stage_says_of_itself() -> None:
     Lag(other)
     Persistence(Event(), other)
     nothing = cast(Any, None)
-    ClickHouseSink(Topics("f", "i", "e", "c"), nothing, nothing, nothing, nothing, other)
+    ClickHouseSink(Topics("f", "i", "e", "s", "c"), nothing, nothing, nothing, nothing, other)
     third = Exporter()
     PrometheusSink("c", str, nothing, nothing, third)
     said = {name for e in (exporter, other, third) for name in re.findall(r"# HELP (crossdesk_\S+)", text_of(e))}
