@@ -40,6 +40,9 @@ from sinks.prometheus import Exporter
 from sinks.record import ConsumerStopped, UnusableRecord
 from sinks.store import Store, Unavailable
 from streams.configuration import encode
+from streams.sealed import Batch as SealedBatch
+from streams.sealed import Item, Joined, Kind
+from streams.sealed import encode as encode_batch
 
 PARTITIONS = 3
 FACTS = facts_said(3, PARTITIONS)
@@ -57,6 +60,21 @@ def store(tmp_path: Path) -> Iterator[ClickHouse]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
         yield server
+
+
+BATCH = SealedBatch(
+    id=bytes(16),
+    kind=Kind.answers,
+    wave="spring",
+    closed=1_768_176_000_000_000,  # Monday, 12 January 2026
+    joined=Joined.cell,
+    department="it",
+    site="",
+    about="",
+    persons=6,
+    items={"enps": Item(n=5, promoters=2, detractors=1)},
+    proof=bytes(16),
+)
 
 
 class Sink(Running):
@@ -147,6 +165,7 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     say(installation, FACTS)
     say(installation, [Said("events", 0, b"demo/1", created), Said("events", 1, None, e.encode(watermark))])
     say(installation, [indicator_said(value_of(value=0.5, offset=7)), indicator_said(value_of(value=0.4, offset=6))])
+    say(installation, [Said("sealed", 0, BATCH.id, encode_batch(BATCH))] * 2)
     installation.configure()
     with running(installation, store) as sink:
         sink.until_all_is_committed()
@@ -161,6 +180,8 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     assert names == set(example().departments)
     depths = {row[0] for row in store.query("SELECT DISTINCT depth FROM department_depths").rows}
     assert depths == {0, 1, 2}, "and where they lie in the tree"
+    sealed = store.query("SELECT week, department, item, persons, n, promoters FROM sealed").rows
+    assert sealed == [("2026-W02", "it", "enps", 6, 5, 2)], "once, however often it was said"
 
 
 def test_a_new_version_of_the_configuration_brings_its_departments(
