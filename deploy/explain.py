@@ -243,7 +243,7 @@ def moments_of(records: Sequence[bytes], now: int) -> list[Moment]:
             known = taken.get(record.data.origin)
             if known is None or known.version < record.data.version:
                 taken[record.data.origin] = Taken(record.data.version, record.data.entries)
-        elif isinstance(record, e.CaseEvent):
+        elif isinstance(record, e.CaseEvent | e.Suggestion):
             m = moment(record)
             own[m.id] = min((x for x in (m, own.get(m.id)) if x is not None), key=payload_hash)
     told = sorted((m for t in taken.values() for m in foreign_moments(t)), key=lambda m: -m.relation)

@@ -414,7 +414,8 @@ class WeDid(Envelope, tag=TYPE_PREFIX + "we_did"):
     data: WeDidData
 
 
-OpenFeedback = ExternalScore | YouSaid | WeDid
+Suggestion = YouSaid | WeDid
+OpenFeedback = ExternalScore | Suggestion
 """Feedback that no single person gives: it goes to the log of events at once."""
 FeedbackEvent = Answered | Rated | OpenFeedback
 

@@ -28,7 +28,7 @@ from streams.touch import NOTHING_PASSED, Passed, Touch
 if TYPE_CHECKING:
     from streams.configuration import Configuration
 
-OfACase = e.CaseEvent | e.InternalEvent
+OfACase = e.CaseEvent | e.Suggestion | e.InternalEvent
 _OF_A_CASE = frozenset(get_args(OfACase))
 REFOLD = 16
 ROOM = 1_000

@@ -111,13 +111,16 @@ class Context:
     """What a step may use: the configuration, the watermark, the case as it stands, and where facts go.
 
     ``pictures`` collects what was drawn last of every clock that was touched, retractions included. ``wake`` is the least
-    watermark at which something may change; ``freed``: the least one that a clock has awaited and awaits no more.
+    watermark at which something may change; ``freed``: the least one that a clock has awaited and awaits no more. ``early``:
+    whether whoever ends a case at this moment had a quarter of the promised time left. Measures are stepped in the order of
+    their names, so ``resolution`` has said that before ``thanks`` asks.
     """
 
     __slots__ = (
         "case",
         "case_id",
         "config",
+        "early",
         "freed",
         "levels",
         "now",
@@ -138,6 +141,7 @@ class Context:
         self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
         self.freed = FAR
+        self.early = False
 
     # -- clocks
     def start(

@@ -1,4 +1,4 @@
-"""What a moment is. The numbers are stored: append, never renumber. The last two are no events of the log.
+"""What a moment is. The numbers are stored: append, never renumber. ``reorganised`` and ``lapsed`` are no events of the log.
 
 Plain numbers in a module: looking up a member of an enum takes ten times as long, and each event is compared with many.
 """
@@ -33,5 +33,7 @@ excluded: Final = 24
 thanked: Final = 25
 reorganised: Final = 26
 lapsed: Final = 27
+you_said: Final = 28
+we_did: Final = 29
 
 NAMES: Final = {number: name for name, number in list(globals().items()) if isinstance(number, int)}

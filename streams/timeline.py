@@ -99,12 +99,14 @@ _DETAILS: Final[dict[type, tuple[int, Callable[[Any], Details]]]] = {
     e.Corrected: (kinds.corrected, lambda d: ("", "", d.supersedes, "", 0 if d.at is UNSET else microseconds(d.at))),
     e.Excluded: (kinds.excluded, lambda d: ("", "", d.reason, "" if d.reverted else "excluded", 0)),
     e.Thanked: (kinds.thanked, lambda d: ("", d.group, "speed" if d.for_speed else "", "", 0)),
+    e.YouSaid: (kinds.you_said, lambda d: ("", d.department, d.topic.value, "", 0)),
+    e.WeDid: (kinds.we_did, _plain),
 }
 _ACTOR_INDEX: Final = {actor: i for i, actor in enumerate(ACTORS)}
 
 
-def moment(event: e.CaseEvent) -> Moment:
-    """An event of a case as the core keeps it."""
+def moment(event: e.CaseEvent | e.Suggestion) -> Moment:
+    """An event as the core keeps it: of a case, or of a suggestion, which is folded like one."""
     kind, details = _DETAILS[type(event)]
     who, group, text, extra, at = details(event.data)
     return Moment(

@@ -88,7 +88,7 @@ class Touch:
         self.touched, self.history.version = True, offset
 
     # -- what happens to it
-    def live(self, items: Iterable[tuple[int, e.CaseEvent | e.InternalEvent]], passed: Passed) -> None:
+    def live(self, items: Iterable[tuple[int, e.CaseEvent | e.Suggestion | e.InternalEvent]], passed: Passed) -> None:
         """Its records, and the watermarks that passed before, between and after them."""
         offsets, reached = passed.offsets, 0
         for offset, record in items:
@@ -112,7 +112,7 @@ class Touch:
             first += 1
         self.now = untils[end - 1]
 
-    def take(self, record: e.CaseEvent | e.InternalEvent, offset: int) -> None:
+    def take(self, record: e.CaseEvent | e.Suggestion | e.InternalEvent, offset: int) -> None:
         """A record of this case."""
         row = self.row
         if offset <= row.offset:
@@ -126,7 +126,7 @@ class Touch:
         elif kind is e.Absorbed:
             self.absorb(cast("e.Absorbed", record), offset)
         else:
-            self.add(moment(cast("e.CaseEvent", record)), offset)
+            self.add(moment(cast("e.CaseEvent | e.Suggestion", record)), offset)
         if row.into or row.child or row.sent:
             self.pass_on(offset)
         row.offset = offset
@@ -371,7 +371,7 @@ class Touch:
             stored = e.decode(raw)
             if isinstance(stored, e.Absorbed):
                 self.know(stored)
-            elif isinstance(stored, e.CaseEvent):
+            elif isinstance(stored, e.CaseEvent | e.Suggestion):
                 m = moment(stored)
                 own[m.id] = min((k for k in (m, own.get(m.id)) if k is not None), key=payload_hash)
         row.structural = any(m.kind in STRUCTURAL for m in own.values())

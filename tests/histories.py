@@ -199,6 +199,8 @@ def _event(
             **({"at": e.instant(at)} if rnd.random() < 0.5 else {}),
         },
         "excluded": {"reason": "test", "reverted": rnd.random() < 0.5},
+        "you_said": {"department": GROUPS[i % 2], "week": "2026-W10", "topic": "other"},
+        "we_did": {"week": "2026-W10"},
     }
     in_the_name_of = kind in ("replied", "solved", "claimed") and rnd.random() < 0.3
     data = payloads.get(kind, {"group": rnd.choice(GROUPS)} if in_the_name_of else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from histories import (
     CONFIGURATIONS,
@@ -65,13 +65,14 @@ def last_chance(records: list[bytes]) -> int:
     return next(late, len(records))
 
 
-def check(seed: int, *, structural: bool, arrangements: int, crash: bool = False) -> int:
+def check(
+    seed: int, *, structural: bool, arrangements: int, crash: bool = False, more: Mapping[str, int] | None = None
+) -> int:
     """One random history in several arrangements; the number of them."""
     rnd = random.Random(seed)
     cases = rnd.choice((1, 1, 2, 4))
-    events = history(
-        rnd, cases, rnd.choice((3, 8, 20, 40) if structural else (3, 8, 20, 45, 120)), structural=structural
-    )
+    length = rnd.choice((3, 8, 20, 40) if structural else (3, 8, 20, 45, 120))
+    events = history(rnd, cases, length, structural=structural, more=more)
     versions = rnd.choice((1, 2, 3))
     wanted = expected(events, CONFIGURATIONS[versions], END)
     for number in range(arrangements):
@@ -110,6 +111,17 @@ def test_nor_do_crashes_between_any_two_effects(
     for seed in range(5000, 5000 + histories):
         check(seed, structural=seed % 3 > 0, arrangements=2, crash=True)
     tally("arrangements with crashes", 2 * histories)
+
+
+def test_nor_do_thanks_courtesies_and_suggestions(
+    sample: Callable[[int, int], int], tally: Callable[[str, int], None]
+) -> None:
+    """With much coming to and fro, and nobody at work in between."""
+    histories = sample(1000, 40)
+    often = {"solved": 30, "reopened": 30, "thanked": 15, "you_said": 3, "we_did": 3}
+    for seed in range(9000, 9000 + histories):
+        check(seed, structural=seed % 3 > 1, arrangements=2, more=often)
+    tally("arrangements with thanks and suggestions", 2 * histories)
 
 
 def test_a_stub_that_unfolds_in_the_batch_in_which_it_was_made_still_knows_its_moments() -> None:

@@ -5,8 +5,8 @@ Friday from 09:00 to 17:00 UTC and promise a first and next response and accepta
 finishing in 8; of high priority a first response in 1 and resolution in 4, of low a first response in 8. ``created
 DEPARTMENT`` names who asks; ``routed DEPARTMENT`` to whom (nobody, if empty), ``returned DEPARTMENT`` the same because
 something is missing; ``paused PARTY`` whom it waits for, ``paused_unexplained PARTY`` without a reason; ``promised HOUR``
-until when, that day; ``classified PRIORITY``. Any other kind names in whose name it was done (``bot``, ``system`` and
-``requester`` are no departments; ``bot-it`` is a bot of it). ``now`` only lets time pass.
+until when, that day; ``classified PRIORITY``; ``thanked_for_speed`` says for what. Any other kind names in whose name it was
+done (``bot``, ``system`` and ``requester`` are no departments; ``bot-it`` is a bot of it). ``now`` only lets time pass.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from streams.configuration import Configuration, Files
 from streams.fact import Fact, Outcome
 from streams.measure import Measure
 from streams.measures import MEASURES
+from streams.measures.after_hours import AFTER_HOURS, MILLION
 from streams.norm_entry import NormsFile
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -36,6 +37,7 @@ DRAWN = {
     "acceptance": ("acceptance", "first_time_complete"),
     "ownership": ("ownership", "rework"),
     "resolution": ("resolution", "exceeded", "breach"),
+    "thanks": ("thanks", "timely_thanks"),
 }
 """What a measure calls its facts, where it does not call them after itself."""
 LINE = re.compile(r"^(\w{3}) (\d\d):(\d\d) (\w+)\s*([\w-]*)\s*(?:=> (.+))?$")
@@ -149,7 +151,7 @@ class Story:
             actor = e.Actor.provider_bot
         reason = {"reason": "needs_info"} if kind == "returned" else {"reason": "asked"} if kind == "paused" else {}
         kind = {"returned": "routed", "paused_unexplained": "paused"}.get(kind, kind)
-        cls: Any = e.TYPES[e.TYPE_PREFIX + kind]
+        cls: Any = e.TYPES[e.TYPE_PREFIX + kind.removesuffix("_for_speed")]
         known: dict[str, dict[str, Any]] = {
             "created": {"requester_group": what},
             "classified": {"priority": what},
@@ -158,6 +160,9 @@ class Story:
             "promised": {"promise": "p", "due": at.replace(hour=int(what) if what.isdigit() else 0)},
             "promise_accepted": {"promise": "p"},
             "delivered": {"promise": "p"},
+            "thanked_for_speed": {"for_speed": True},
+            "you_said": {"department": what, "week": f"{at:%G-W%V}", "topic": "other"},
+            "we_did": {"week": f"{at:%G-W%V}"},
         }
         data = known.get(kind, {"group": group} if group else {})
         fields = {"data": payload(cls, data)} if data else {}
@@ -174,6 +179,9 @@ def described(fact: Fact, config: Configuration) -> str:
     """As the docstrings say it: outcome, and once it has ended its business time and target."""
     if fact.stop is None:
         return str(fact.outcome)
+    if fact.measure == AFTER_HOURS:
+        acts = fact.business_us // MILLION
+        return f"{fact.outcome} {acts} act{'s' if acts > 1 else ''}"
     hours, minutes = divmod(fact.business_us // 60_000_000, 60)
     parts = [str(fact.outcome), f"{hours}h" if hours else "", f"{minutes}m" if minutes or not hours else ""]
     norm = config.norms.named(fact.norm)
@@ -217,6 +225,132 @@ def comes_true(measure: str, block: list[str], describe: Callable[[Fact, Configu
 # -- what the docstrings are too short for: whose fact it is, whom it serves, and the edges
 
 EDGES = """
+after_hours: each department by its own acts, and each episode by itself
+    Mon 08:00 created   finance
+    Mon 08:00 routed    it
+    Mon 08:59 claimed   it
+    Mon 10:00 noted     legal
+    Mon 16:59 solved    it        => met 1 act: it for nobody, met 1 act: legal for nobody, missed 1 act: it for nobody
+    Mon 18:00 replied   it
+    Mon 19:00 reopened
+    Mon 20:00 replied   it
+    Mon 20:00 noted     it
+    Tue 09:00 closed    system    => missed 2 acts: it for nobody
+after_hours: what nobody owns is nobody's evening, and a deleted case has had its work
+    Mon 09:00 created   finance
+    Mon 20:00 noted
+    Tue 07:00 routed    it
+    Tue 08:00 asked_requester it
+    Tue 09:00 deleted   it        => missed 1 act: it for nobody
+loop: told too late, five weeks after
+    Mon 00:00 you_said  it
+    Fri 17:00 now
+    Mon 00:00 now
+    Fri 17:00 now
+    Mon 00:00 now
+    Fri 17:00 now
+    Mon 00:00 now
+    Fri 17:00 now
+    Mon 00:00 now
+    Fri 16:59 now
+    Fri 17:00 now                 => missed: it for nobody
+    Mon 00:00 we_did              => missed 200h: it for nobody
+loop: what became of what nobody said yet
+    Mon 00:00 we_did
+    Mon 00:00 you_said  hr        => met 0m: hr for nobody
+loop: of a department that nobody knows
+    Mon 00:00 you_said  catering
+    Mon 00:00 we_did              => met 0m: _unmapped for nobody
+thanks: whoever solved, whoever had it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    legal
+    Mon 12:00 thanked   requester => met 2h: legal for finance (timely), met 2h: legal for finance
+thanks: before the solution nobody is thanked for it
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 thanked   requester
+    Mon 11:00 solved    it
+    Mon 12:00 thanked   requester => met 1h: it for finance (timely), met 1h: it for finance
+thanks: at the end of the fifth day they are in time
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Fri 17:00 now
+    Mon 10:00 thanked   requester => met 40h: it for finance (timely), met 40h: it for finance
+thanks: and a minute later too late
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Fri 17:00 now
+    Mon 10:01 thanked   requester => missed 0m: it for finance
+thanks: for being in time, whatever was left
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Tue 16:00 solved    it
+    Tue 17:00 thanked_for_speed requester => met 1h: it for finance (timely), met 1h: it for finance
+thanks: a quarter of the promised time was left, to the minute
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 15:00 solved    it
+    Mon 16:00 thanked   requester => met 1h: it for finance (timely), met 1h: it for finance
+thanks: and a minute less
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 15:01 solved    it
+    Mon 16:01 thanked   requester => met 1h: it for finance, missed 1h: it for finance
+thanks: among themselves they count for nothing
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 thanked   it
+    Mon 11:00 thanked   bot
+    Mon 11:00 thanked   system
+thanks: nor do those for somebody else
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 thanked   requester-legal
+    Mon 12:00 thanked   requester-it => met 2h: it for finance (timely), met 2h: it for finance
+thanks: a case counts once, whatever comes after
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 thanked   requester => met 1h: it for finance (timely), met 1h: it for finance
+    Mon 12:00 reopened
+    Mon 13:00 replied   it
+    Tue 14:00 solved    legal
+    Tue 15:00 thanked   requester
+thanks: nor when the five days were over
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Fri 17:00 now
+    Mon 11:00 reopened            => missed 0m: it for finance
+    Mon 12:00 replied   it
+    Mon 13:00 solved    it
+    Mon 14:00 thanked   requester
+thanks: who works on it again waits for the thanks of the next solution
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 reopened            => cancelled 0m: it for finance (reopened)
+    Mon 11:30 thanked   requester
+    Mon 12:00 noted     legal
+    Mon 12:30 solved    legal
+    Mon 14:00 thanked   requester => met 1h 30m: legal for finance (timely), met 1h 30m: legal for finance
+thanks: a courtesy is thanks, and counts once
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 10:00 solved    it
+    Mon 11:00 reopened            => cancelled 0m: it for finance (reopened)
+    Mon 11:30 solved    it        => met 1h: it for finance (courtesy_reopen), met 1h: it for finance (courtesy_reopen)
+    Mon 12:00 thanked   requester
+thanks: what is deleted was not solved
+    Mon 09:00 created   finance
+    Mon 09:00 routed    it
+    Mon 11:00 deleted   it
+    Mon 12:00 thanked   requester
 acceptance: a bot takes nothing up
     Mon 09:00 created   finance
     Mon 09:00 routed    it

@@ -194,6 +194,7 @@ def test_every_measure_and_every_outcome_is_there(months: list[Both]) -> None:
     waits = ("provider", "requester", "other_department", "third_party", "unowned", "closed")
     wanted = {
         "acceptance": judged,
+        "after_hours": {"met", "missed"},
         "first_resolution": ended | {"cancelled"},
         "first_response": judged | {"cancelled"},
         "next_response": judged,
@@ -214,6 +215,8 @@ def test_every_measure_and_every_outcome_is_there(months: list[Both]) -> None:
         "round_trip": {"done"},
         "resolution": judged | {"paused", "cancelled"},
         "silence": ended | {"paused"},
+        "thanks": judged | {"cancelled"},
+        "timely_thanks": {"met", "missed"},
         "excluded": {"done"},
         **{f"waiting_{party}": {"done"} for party in waits},
     }

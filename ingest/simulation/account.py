@@ -53,8 +53,9 @@ class Account:
     """``known``: the end of the simulated time, in seconds; what is decided for later is not written down.
 
     ``public``: messages of humans who serve; ``acts``: where a human took the case up, and who; ``wrote``: where the requester
-    wrote, and whether that opened it again; ``finished``: where a human solved or delivered. ``struck``: why and when the
-    case was taken out of all numbers. ``merged``: the accounts of cases that were merged into this one.
+    wrote, and whether that opened it again; ``finished``: where a human solved or delivered; ``deeds``: where a human who serves
+    wrote, took it up or solved, and who; ``thanks``: where the requester said thank you, and whether for speed. ``struck``: why
+    and when the case was taken out of all numbers. ``merged``: the accounts of cases that were merged into this one.
     """
 
     subject: str
@@ -69,6 +70,8 @@ class Account:
     acts: list[tuple[Place, str]] = field(default_factory=list)
     wrote: list[tuple[Place, bool]] = field(default_factory=list)
     finished: list[tuple[Place, str]] = field(default_factory=list)
+    deeds: list[tuple[Place, str]] = field(default_factory=list)
+    thanks: list[tuple[Place, bool]] = field(default_factory=list)
     bots: list[Place] = field(default_factory=list)
     priorities: list[tuple[Place, str]] = field(default_factory=list)
     pledges: list[Pledge] = field(default_factory=list)
@@ -102,10 +105,12 @@ class Account:
         if at := self.place(t):
             self.public.append(at)
             self.acts.append((at, who))
+            self.deeds.append((at, who))
 
     def acted(self, t: int, who: str) -> None:
         if at := self.place(t):
             self.acts.append((at, who))
+            self.deeds.append((at, who))
 
     def promised(self, t: int, who: str, id: str, due: int) -> None:
         """For the first time, or until another date."""
@@ -144,6 +149,10 @@ class Account:
         if at := self.place(t):
             self.wrote.append((at, False))
 
+    def thanked(self, t: int, *, for_speed: bool) -> None:
+        if at := self.place(t):
+            self.thanks.append((at, for_speed))
+
     def ended(self, t: int, kind: str, actor: Actor, who: str = "") -> None:
         at = self.place(t)
         if at is None:
@@ -151,6 +160,7 @@ class Account:
         human = actor is Actor.provider_human
         if kind == "solved" and human:
             self.finished.append((at, who))
+            self.deeds.append((at, who))
         last = self.episodes[-1]
         if last.until == FAR:
             last.until, last.kind, last.actor, last.who = at, kind, actor, who

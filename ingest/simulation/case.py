@@ -35,6 +35,8 @@ from ingest.event import (
     Routed,
     RoutedData,
     Solved,
+    Thanked,
+    ThankedData,
     Waiting,
     event_id,
 )
@@ -160,6 +162,10 @@ class Case:
     def requester_writes(self) -> None:
         self.add(RequesterReplied, Actor.requester, self.person)
         self.account.written(self.now)
+
+    def thanked(self, *, for_speed: bool) -> None:
+        self.add(Thanked, Actor.requester, self.person, ThankedData(for_speed=for_speed))
+        self.account.thanked(self.now, for_speed=for_speed)
 
     def solved(self, *, group: str = "") -> str:
         event = self.human(Solved, ActedData(group=group) if group else None)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from ingest.simulation.account import FAR, US, Account, Place
+from ingest.event import Actor
+from ingest.simulation.account import FAR, US, Account, Episode, Place
 from ingest.simulation.tenure import HOUR, Tenure, Tenures, ended
 from ingest.simulation.world import UNOWNED, Places
 
@@ -48,6 +49,11 @@ class Kept(Tenures):
         work = [at for at, _ in self.account.acts] + [at for at, *_ in self.account.routes]
         idle = not any(episode.since < at < episode.until for at in work)
         return idle and self.worked(self.owner(episode.until), episode.since[0], episode.until[0]) <= HOUR
+
+    def solver(self, episode: Episode) -> str:
+        """Whose solution it is."""
+        human = episode.actor is Actor.provider_human
+        return self.actor(episode.until, episode.who) if human else self.owner(episode.until)
 
     def reopened(self, i: int) -> int | None:
         """When what was solved in episode ``i`` was taken up again, and not out of courtesy."""
@@ -113,20 +119,15 @@ class Kept(Tenures):
                 outcome = self.judged(due, stop, gave_up=gave_up)
                 yield Value(name, -1, department, made[0], stop, outcome, until - made[0], time, due, self.asker)
 
-    def margin(self, i: int, department: str, owning: Tenure, start: int) -> Iterator[Value]:
-        """The share of the promised time that was left at a solution, in millionths; and whether it was a quarter, and the
-        solution held.
-        """
-        episode = self.episodes[i]
+    def left(self, episode: Episode, owning: Tenure, start: int) -> tuple[Fraction, bool] | None:
+        """The share of the promised time that was left at a solution, and whether it was a quarter; None: nothing was promised."""
         stop = episode.until[0]
-        if self.courtesy(i):
-            return
         since, began = max(owning.since[0], start), max(owning.since, episode.since)
         changes = [(at, priority) for at, priority in self.account.priorities if at < episode.until]
         known = [priority for at, priority in changes if at <= began][-1]
         target = self.places.target("resolution", owning.department, self.asker, since, known)
         if not target:
-            return
+            return None
         for at, priority in changes:
             if at > began:
                 due = self.promised("resolution", owning.department, began, since, at, pauses=True)
@@ -135,11 +136,20 @@ class Kept(Tenures):
                 target = self.places.target("resolution", owning.department, self.asker, since, priority)
         used = self.used(owning.department, target, since, stop)
         left = max(1 - used, Fraction(-1))
+        over = self.promised("resolution", owning.department, began, since, episode.until, pauses=True)
+        return left, left >= Fraction(1, 4) and not (over is not None and over < stop)
+
+    def margin(self, i: int, department: str, owning: Tenure, start: int) -> Iterator[Value]:
+        """What was left, in millionths; and whether it was a quarter, and the solution held."""
+        episode = self.episodes[i]
+        stop = episode.until[0]
+        found = None if self.courtesy(i) else self.left(episode, owning, start)
+        if found is None:
+            return
+        left, clearly = found
         yield Value(
             "margin", -1, department, start, stop, "done", stop - start, int(left * 1_000_000), None, self.asker
         )
-        over = self.promised("resolution", owning.department, began, since, episode.until, pauses=True)
-        clearly = left >= Fraction(1, 4) and not (over is not None and over < stop)
         due = self.due(department, "7bd", stop)
         back = self.reopened(i)
         end = back if clearly else stop

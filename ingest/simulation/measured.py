@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from ingest.event import Actor
 from ingest.simulation.account import FAR, Account, Episode, Place
-from ingest.simulation.kept import Kept, Value
+from ingest.simulation.kept import Value
+from ingest.simulation.regard import Regarded
 from ingest.simulation.tenure import Tenure, ended, first
 from ingest.simulation.waits import waiting
 from ingest.simulation.world import UNOWNED, Places
@@ -56,7 +57,7 @@ class Turn(NamedTuple):
     until: Place
 
 
-class _Case(Kept):
+class _Case(Regarded):
     def values(self) -> Iterator[Value]:
         if self.account.struck is not None:
             _, at = self.account.struck
@@ -71,6 +72,8 @@ class _Case(Kept):
         yield from self.promises()
         yield from self.pauses_founded()
         yield from self.bots()
+        yield from self.thanked()
+        yield from self.after_hours()
         for level in range(self.places.levels):
             yield from self.ownership(level)
             yield from self.rework(level)
@@ -157,12 +160,8 @@ class _Case(Kept):
             stop = episode.until[0] if episode.until < FAR else None
             end = self.until(stop)
             gave_up = episode.kind == "deleted"
-            if stop is None:
-                department = self.owner(self.end)
-            elif episode.actor is Actor.provider_human and not gave_up:
-                department = self.actor(episode.until, episode.who)
-            else:
-                department = self.owner(episode.until)
+            nobody = stop is None or gave_up
+            department = self.owner(min(self.end, episode.until)) if nobody else self.solver(episode)
             if stop is None and department == UNOWNED:
                 continue
             if i == 0:
@@ -189,9 +188,7 @@ class _Case(Kept):
         for i, episode in enumerate(self.episodes):
             if episode.until == FAR or episode.kind == "deleted" or self.courtesy(i):
                 continue
-            human = episode.actor is Actor.provider_human
-            department = self.actor(episode.until, episode.who) if human else self.owner(episode.until)
-            yield self.held("reopening", i, department)
+            yield self.held("reopening", i, self.solver(episode))
 
     def held(self, name: str, i: int, department: str) -> Value:
         """Of the solution of episode ``i``."""

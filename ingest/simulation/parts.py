@@ -87,6 +87,7 @@ class Department:
     forgets: float = 0.04
     reopened: float = 0.04
     thanked: float = 0.14
+    overtime: float = 0.04
     norms: tuple[Norm, ...] = ()
     worse: tuple[date, float] = (date(9999, 1, 1), 0.0)
 

@@ -11,8 +11,6 @@ from ingest.event import (
     CreatedData,
     NeedBy,
     NeedByData,
-    Thanked,
-    ThankedData,
     Waiting,
 )
 from ingest.simulation.case import instant
@@ -169,10 +167,19 @@ class Story(Incidents):
             self.wait_for_human(effort * 0.4)
             self.note()
             effort *= 0.6
+        if self.world.evenings.random() < owner.overtime:
+            self.work_late()
         before = self.now
         self.wait_for_human(effort)
         if self.now - before > 30 * HOUR and rng.random() < 0.3:
             self.chase(before)
+
+    def work_late(self) -> None:
+        """Somebody goes on with it when the office is closed."""
+        late = self.now + int(self.world.evenings.uniform(1, 10) * HOUR)
+        if not self.opening().is_open(late):
+            self.now = late
+            self.note()
 
     def give_promise(self) -> None:
         self.wait_for_human(self.owner.effort * 0.2)
@@ -335,7 +342,7 @@ class Story(Incidents):
         if rng.random() < owner.thanked:
             solved = self.now
             self.wait_for_requester(1.5)
-            self.add(Thanked, Actor.requester, self.person, ThankedData(for_speed=rng.random() < 0.3))
+            self.thanked(for_speed=rng.random() < 0.3)
             self.now = max(solved, self.now)
             self.close(solved)
         else:

@@ -22,12 +22,13 @@ UNOWNED = "_unowned"
 class World:
     """What the cases share: chance, the offices, how busy each department is, and the agenda of what will happen.
 
+    ``evenings`` is the chance of who works late: one of its own, which moves no other.
     ``agenda`` holds the rows of each day to come, by days since 1970; whoever runs the world takes them out. ``known``: the end
     of the simulated time in seconds, for the accounts that ``tell`` gets; without it nobody keeps any.
     """
 
     def __init__(self, seed: int, first: date, company: Company, known: int = 0) -> None:
-        self.rng = Random(f"crossdesk {seed}")
+        self.rng, self.evenings = Random(f"crossdesk {seed}"), Random(f"crossdesk {seed} evenings")
         self.company, self.known = company, known
         self.agenda: dict[int, list[Row]] = defaultdict(list)
         self.units = {unit.name: unit for unit in company.units}

@@ -113,6 +113,7 @@ class Resolution(Measure):
         """It is solved: by how much better than promised?"""
         clock = self.clock
         broken, self.broken = self.broken, None
+        ctx.early = False
         if case.courtesy:
             if broken is not None:
                 self.solved = self.hold_again(ctx, broken)
@@ -127,7 +128,8 @@ class Resolution(Measure):
         left.worked = saved * MILLION // size if saved >= 0 else -(-saved * MILLION // size)
         ctx.draw(MARGIN, left)
         solved = self.solved = ctx.follow_up(m.id, m.time, department, counterpart, FOLLOW_UP)
-        if saved * CLEARLY < size or (clock.due is not None and clock.due < m.time):
+        ctx.early = saved * CLEARLY >= size and (clock.due is None or clock.due >= m.time)
+        if not ctx.early:
             ctx.end(solved, m.time)
         ctx.draw(EXCEEDED, solved)
 
