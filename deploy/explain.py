@@ -22,6 +22,7 @@ from streams.clock import ALL, Clock, Context, Levels
 from streams.configuration import Configuration
 from streams.fact import Fact, Outcome
 from streams.fold import fold, fold_whole, new_head, resolve
+from streams.measures.after_hours import AFTER_HOURS, MILLION
 from streams.measures.resolution import MARGIN
 from streams.measures.waiting import FACTS, Share
 from streams.picture import facts as drawn
@@ -61,7 +62,7 @@ class Interval(Struct, frozen=True):
 
 class Explained(Struct, frozen=True):
     """One fact, and what it is made of: the sum of ``intervals`` is its business time (while it runs: until ``now``; of what held
-    until it was due: until then). A :attr:`share` is no time, and has none.
+    until it was due: until then). A :attr:`share` and :attr:`acts` are no time, and have none.
     """
 
     fact: Fact
@@ -73,6 +74,11 @@ class Explained(Struct, frozen=True):
     def share(self) -> float | None:
         """Of ``margin``: how much of the target was left."""
         return self.fact.business_us / 1_000_000 if self.fact.measure == MARGIN else None
+
+    @property
+    def acts(self) -> int | None:
+        """Of ``after_hours``: how many."""
+        return self.fact.business_us // MILLION if self.fact.measure == AFTER_HOURS else None
 
     @property
     def so_far(self) -> str:
@@ -263,7 +269,7 @@ def _due(fact: Fact) -> int | None:
 
 
 def _explained(fact: Fact, ctx: _Recording, now: int, events: Mapping[int, list[str]]) -> Explained:
-    if fact.measure == MARGIN:
+    if fact.measure in (MARGIN, AFTER_HOURS):
         return Explained(fact, "", fact.business_us, [])
     runs = list(ctx.of(fact))
     end = now if fact.runs or fact.due is None else min(now, fact.due)  # what held until it was due goes no further

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ACTOR = {"provider_human": "provider", "provider_bot": "bot", "third_party": "third party"}
 NAMES = {UNOWNED: "nobody", UNMAPPED: "unknown department"}
 HOURS = {UNOWNED: "the organisation", UNMAPPED: "the organisation"}
+NOT_DUE = frozenset(("after_hours", "pause", "timely_thanks"))
+"""What these were is told by an instant at which nothing is due."""
 THIS_YEAR, ANY_YEAR = "%a %d %b", "%a %d %b %Y"
 
 
@@ -37,6 +39,10 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield "Whole ids of events, and instants in microseconds: --json."
 
 
+def acts(n: int) -> str:
+    return f"{n} act{'s' if n > 1 else ''}"
+
+
 class _Bill:
     """A fact in lines: what is owed, the items, the sum."""
 
@@ -50,15 +56,17 @@ class _Bill:
     def lines(self, item: Explained) -> Iterator[str]:
         fact = item.fact
         whom = self.name(fact.department) + (f" ← {self.name(fact.counterpart)}" if fact.counterpart else "")
-        timed = item.share is None and bool(item.intervals or fact.business_us)
+        timed = item.share is None and item.acts is None and bool(item.intervals or fact.business_us)
         what = f", {duration(item.business_us)} of working time" if timed else ""
         if item.share is not None:
             what = f", {item.share:.2%} of the promised time was left"
+        if item.acts is not None:
+            what = f", {acts(item.acts)}"
         yield visible(f"{fact.measure} · {whom}: {fact.outcome}{what}")
         if fact.norm:
             due = f"due {instant(fact.due, self.zone)}" if fact.due is not None else "not due while it is paused"
             yield visible(f"  promised {item.target}, {due}  (norm {fact.norm})")
-        elif fact.due is not None and fact.measure != "pause":  # of which it only tells what it was
+        elif fact.due is not None and fact.measure not in NOT_DUE:
             yield f"  until {instant(fact.due, self.zone)}"
         if fact.flags:
             yield visible(f"  note: {fact.flags}")

@@ -31,7 +31,7 @@ FACTS = f"""
     known AS (
         SELECT
             measure, level, department, counterpart, outcome, calendar_us, business_us,
-            startsWith(measure, 'waiting_') AS waits, {RUNS} AS runs, runs AND calendar != '' AS goes_on,
+            startsWith(measure, 'waiting_') AS waits, {RUNS} AND isNull(stop) AS runs, runs AND calendar != '' AS goes_on,
             toUnixTimestamp64Micro(start) AS start, toUnixTimestamp64Micro(since) AS since,
             {CALENDAR.format("calendar")} AS clock
         FROM crossdesk_public.facts

@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.utils import floatToGoString
 
-from streams.indicators import BY_NAME, Aggregation, IndicatorValue
+from streams.indicators import BY_NAME, PROXY, Aggregation, IndicatorValue
 
 PREFIX = "crossdesk_"
 
@@ -171,6 +171,7 @@ def _series_of(value: IndicatorValue) -> tuple[str, str, str]:
 def _families(indicator: str, pair: bool) -> Iterator[_Family]:
     known = BY_NAME.get(indicator)
     question = known.question if known else "An indicator that this version does not know."
+    question += f" {PROXY}" if known and known.proxy else ""
     name = f"{PREFIX}pair_" if pair else PREFIX
     name += indicator
     stem, _, unit = name.rpartition("_")

@@ -55,9 +55,9 @@ class Timed(Struct, array_like=True, gc=False, frozen=True):
     is said stands against what is taken back. ``opener`` is the id (16 bytes) of the event that opened it.
 
     While it runs, ``calendar_us`` and ``business_us`` are what had gone by at ``since``; from there the business time
-    of ``calendar`` (a department's) is added, or none while ``calendar`` is empty. Once ``stop`` is set they are final.
-    ``counts_at`` is when it enters a window: None while it is not determined. What says for how long it is kept comes first: who
-    files it away by its key reads no further.
+    of ``calendar`` (a department's) is added, or none while ``calendar`` is empty. Once ``stop`` is set they are final; it
+    lies ahead where it is known when nobody will wait any more. ``counts_at`` is when it enters a window: None while it is not
+    determined. What says for how long it is kept comes first: who files it away by its key reads no further.
     """
 
     version: int

@@ -20,6 +20,8 @@ WINDOWS: Mapping[str, int] = {"1h": HOUR_US, "24h": 24 * HOUR_US, "7d": 168 * HO
 LONG = ("28d",)
 NOWHERE: tuple[str, ...] = ()
 HORIZON_US = max(WINDOWS.values())
+PROXY = "Of morale it is a proxy: what is done, and nobody's answer."
+"""Beside the question of an indicator that is one."""
 
 
 class Aggregation(Enum):
@@ -46,7 +48,8 @@ class Aggregation(Enum):
 class Indicator(Struct, frozen=True):
     """``name`` ends in its unit, as Prometheus wants it. ``pairs``: also for each ordered pair (counterpart -> department).
     ``among``: another measure, whose determined facts belong to the whole of a ``share`` beside those of its own, and are no hits.
-    ``exported``: the windows that Prometheus gets (empty: what runs now); the store has them all.
+    ``exported``: the windows that Prometheus gets (empty: what runs now); the store has them all. ``proxy``: where it is shown
+    beside what people answered, it is called a proxy, and never made one number with that (FEATURES MOR-10).
     """
 
     name: str
@@ -57,6 +60,7 @@ class Indicator(Struct, frozen=True):
     outcome: str = ""
     among: str = ""
     exported: tuple[str, ...] = ("", *WINDOWS)
+    proxy: bool = False
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -150,6 +154,7 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.share,
         "How many solutions do not hold?",
         outcome="missed",
+        proxy=True,
     ),
     Indicator(
         "first_time_complete_attainment_ratio",
@@ -220,6 +225,39 @@ INDICATORS: tuple[Indicator, ...] = (
     ),
     # From these and first_response_facts Prometheus has the share, in a quarter of its series.
     Indicator("excluded_facts", "excluded", Aggregation.count, "How many cases count nowhere?", exported=LONG),
+    Indicator(
+        "thanks_attainment_ratio",
+        "thanks",
+        Aggregation.attainment,
+        "How many solved cases does whoever asked say thank you for?",
+        pairs=True,
+        exported=NOWHERE,
+        proxy=True,
+    ),
+    Indicator(
+        "timely_thanks_attainment_ratio",
+        "timely_thanks",
+        Aggregation.attainment,
+        "How many of the thanks are for being in time, or for what was clearly earlier than promised?",
+        pairs=True,
+        exported=NOWHERE,
+    ),
+    Indicator(
+        "after_hours_ratio",
+        "after_hours",
+        Aggregation.share_of_time,
+        "How much of what a department does in cases is done outside its opening hours?",
+        outcome="missed",
+        exported=NOWHERE,
+        proxy=True,
+    ),
+    Indicator(
+        "loop_attainment_ratio",
+        "loop",
+        Aggregation.attainment,
+        "Of how many suggestions is it told in 20 business days what became of them?",
+        exported=NOWHERE,
+    ),
     Indicator("ping_pong_facts", "ping_pong", Aggregation.count, "How often does a case come back?", pairs=True),
     Indicator(
         "round_trip_facts",

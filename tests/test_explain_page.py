@@ -22,6 +22,7 @@ from deploy.explain_page import page
 from deploy.explain_page.axis import CUT, DAY, HOUR, LEAST, SCALE, SILENT_FOR, Axis, union
 from deploy.explain_page.clocks import SIGNS, groups
 from deploy.explain_page.style import DARK, LIGHT, OUTCOMES, STYLE
+from deploy.explain_text import NOT_DUE
 from ingest import event as e
 from ingest.connectors.simulated import example_configuration, simulate
 from streams.company import CompanyFile
@@ -278,7 +279,7 @@ def test_each_fact_is_a_bar_whose_outcome_is_said_in_words_and_by_colour(simulat
             assert len(of_class(row, str(outcome))) == 2  # the bar, and the words
             flags = [title(group) for group in row.iter(f"{SVG}g") if of_class(group, "due") and title(group)]
             assert len([flag for flag in flags if flag.startswith("due ")]) == (
-                item.fact.due is not None and item.fact.measure != "pause"
+                item.fact.due is not None and item.fact.measure not in NOT_DUE
             )
             assert not item.target or item.fact.due is None or f"promised {item.target}" in flags[0]
             seen.add(outcome)
@@ -376,7 +377,7 @@ def test_every_table_adds_up_to_its_fact(
         items = [item for _, some in groups(explanation) for item in some]
         for item, (measure, rows, total) in zip(items, bills(parsed(page(explanation))), strict=True):
             assert measure == item.fact.measure
-            if item.share is not None:
+            if item.share is not None or item.acts is not None:
                 assert total is None
                 continue
             assert (total or 0) == sum(rows) == item.business_us
@@ -501,6 +502,23 @@ def simulated(sample: Callable[[int, int], int]) -> list[Explanation]:
             now = max(now, round(record.time.timestamp() * 1_000_000))
     cases = random.Random(3).sample(sorted(by_case), sample(1000, 100))
     return [explain(case, by_case[case], config, now) for case in cases]
+
+
+def test_what_was_done_when_is_counted_and_no_time(simulated: list[Explanation]) -> None:
+    done = [(x, item) for x in simulated for item in x.facts if item.acts is not None]
+    assert len(done) > 50
+    for explanation, item in done:
+        (text,) = {
+            text for text in map(said, of_class(parsed(page(explanation)), "said")) if text.endswith(words(item))
+        }
+        assert str(item.fact.outcome) in text
+        assert item.acts
+        assert item.intervals == []
+
+
+def words(item: Explained) -> str:
+    where = "outside" if item.fact.outcome is Outcome.missed else "within"
+    return f"{where} opening hours · {item.acts} act{'' if item.acts == 1 else 's'}"
 
 
 def test_the_share_of_a_margin_is_no_time(simulated: list[Explanation]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from deploy.explain_page.axis import Axis
 from deploy.explain_page.svg import box, element, length, line, shortened, told, words
 from deploy.explain_page.wording import HELD, measure, moment, result, whom
+from deploy.explain_text import NOT_DUE
 from streams.fact import Fact, Outcome
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ def _row_of(explanation: Explanation, item: Explained, axis: Axis) -> Row:
 
 
 def due_of(fact: Fact) -> int | None:
-    """Of a pause it only tells what it was: nothing is due then."""
-    return None if fact.measure == "pause" else fact.due
+    return None if fact.measure in NOT_DUE else fact.due
 
 
 def waiting(fact: Fact) -> bool:

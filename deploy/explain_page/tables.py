@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.explain_page import clocks
 from deploy.explain_page.svg import element, text_of
 from deploy.explain_page.wording import department, event, left, measure, moment, outcome, waits, whom
-from deploy.explain_text import HOURS
+from deploy.explain_text import HOURS, acts
 from deploy.words import duration
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def _without_time(explanation: Explanation, item: Explained) -> str:
             f"Of the promised time was left: {left(item.share, 4)}. That is what the work of the episode that began on "
             f"{moment(fact.start, explanation)} did not use of its target."
         )
+    if item.acts is not None:
+        return f"The sum is {acts(item.acts)}: answers, questions, notes, taking it up, solving."
     begins, ends = moment(fact.start, explanation), moment(clocks.ends(item, explanation.now), explanation)
     return (
         f"No time counts: {begins}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.explain_text import ACTOR, NAMES
+from deploy.explain_text import ACTOR, NAMES, acts
 from deploy.words import duration, instant
 from streams.fact import UNOWNED, Fact, Outcome
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "acceptance": "Taking it up",
+    "after_hours": "When it was worked on",
     "bot_touch": "A bot wrote",
     "breach": "Had it until it was late",
     "exceeded": "Clearly earlier than promised",
     "excluded": "Left out of all numbers",
     "first_resolution": "First solution",
     "first_time_complete": "Handed over complete",
+    "loop": "What became of the suggestion",
     "margin": "Promised time that was left",
     "orphan": "Without an owner",
     "pause": "Was the pause founded",
@@ -30,6 +32,8 @@ MEASURES = {
     "rework": "Had it once more",
     "round_trip": "Came back by way of others",
     "self_service": "Solved by a bot, and it held",
+    "thanks": "Thanks for the solution",
+    "timely_thanks": "Thanks for being in time",
     "waiting_closed": "Closed in between",
     "waiting_other_department": "Waited for another department",
     "waiting_provider": "Waited for the provider",
@@ -47,11 +51,14 @@ WAITS = {
 }
 PAUSES = ("requester", "other_department", "third_party")
 HELD = {
+    "after_hours": ("within opening hours", "outside opening hours"),
     "exceeded": ("a quarter was left, and it held", "less than a quarter was left, or it was reopened"),
     "first_time_complete": ("it did not come back", "it came back for what was missing"),
     "pause": ("an answer was due", "the requester had written, or nobody said why"),
     "reopening": ("it held", "it was reopened"),
     "self_service": ("nobody was needed", "it was reopened"),
+    "thanks": ("who asked said thank you", "nobody did in five business days"),
+    "timely_thanks": ("they said so, or a quarter was left", "for something else"),
 }
 """What follow-ups say when they are met, and when they are not."""
 HANDED = ("acceptance", "first_time_complete", "ownership", "ping_pong", "rework", "round_trip")
@@ -97,6 +104,8 @@ def result(item: Explained) -> str:
     said = outcome(fact)
     if item.share is not None:
         return f"{said} · {left(item.share)}"
+    if item.acts is not None:
+        return f"{said} · {acts(item.acts)}"
     if not (item.intervals or fact.business_us):
         return said
     time = duration(item.business_us)
