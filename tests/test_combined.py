@@ -25,6 +25,7 @@ from streams.statistics import wilson
 
 NOON = START + 12 * HOUR
 DEPTHS = {"ops": 0, "people": 0, "legal": 1, "hr": 1, "it": 2, "lab": 2}
+RECIPROCITY = "thanks_reciprocity_ratio"
 SLIP, DEPENDABLE, SHARE, REWORK = (entry.name for entry in COMBINED)
 JUDGED = {True: Outcome.met, False: Outcome.missed}
 
@@ -46,9 +47,9 @@ def by_key(values: list[IndicatorValue]) -> dict[Key, IndicatorValue]:
     return found
 
 
-def combined(store: ClickHouse) -> dict[Key, IndicatorValue]:
+def combined(store: ClickHouse, view: str = "combined") -> dict[Key, IndicatorValue]:
     """All that the view says."""
-    sql = "SELECT * EXCEPT as_of, toUnixTimestamp64Micro(as_of) AS as_of FROM combined"
+    sql = f"SELECT * EXCEPT as_of, toUnixTimestamp64Micro(as_of) AS as_of FROM {view}"
     names, rows = store.query(sql)
     return by_key([IndicatorValue(**dict(zip(names, row, strict=True))) for row in rows])
 
@@ -275,6 +276,34 @@ def test_it_is_told_as_of_the_department_that_is_known_least(store: ClickHouse) 
     assert (value.n, value.as_of) == (2, NOON + HOUR)
 
 
+# -- how alike two departments thank each other
+
+
+def thanked(solver: str, asker: str, met: int, n: int, window: str = "28d", as_of: int = NOON) -> IndicatorValue:
+    fields: dict[str, Any] = {"department": solver, "counterpart": asker, "window": window, "as_of": as_of, "n": n}
+    return IndicatorValue(indicator="thanks_attainment_ratio", value=met / n if n else None, offset=1, **fields)
+
+
+def test_reciprocity_is_the_smaller_share_of_the_greater_and_the_same_both_ways(store: ClickHouse) -> None:
+    months = [thanked("it", "hr", 5, 10), thanked("hr", "it", 2, 8, as_of=NOON + 1)]
+    weeks = [thanked("it", "hr", 1, 2, "7d"), thanked("hr", "it", 2, 2, "7d")]
+    store.write_indicators([*months, *weeks, thanked("it", "", 7, 10)])
+    found = combined(store, "reciprocity")
+    assert found.keys() == {(RECIPROCITY, *pair, w) for pair in (("it", "hr"), ("hr", "it")) for w in ("7d", "28d")}
+    assert {(key[3], v.value, v.n, v.as_of, v.low, v.high) for key, v in found.items()} == {
+        ("28d", 0.5, 8, NOON, None, None),
+        ("7d", 0.5, 2, NOON, None, None),
+    }
+
+
+def test_there_is_none_where_nobody_thanks_or_only_one_asks(store: ClickHouse) -> None:
+    store.write_indicators([thanked("it", "hr", 0, 10), thanked("hr", "it", 0, 8), thanked("it", "legal", 3, 10)])
+    store.write_indicators([thanked("legal", "hr", 1, 2), thanked("hr", "legal", 0, 0)])
+    assert combined(store, "reciprocity") == {}
+    store.write_indicators([thanked("legal", "it", 0, 10)])
+    assert {value.value for value in combined(store, "reciprocity").values()} == {0}
+
+
 # -- of a simulated company
 
 
@@ -296,7 +325,7 @@ class Company:
             assert self.as_of is not None
             store.write_indicators(values)
             self.stream = by_key(values)
-            self.sql = combined(store)
+            self.sql, self.reciprocity = combined(store), combined(store, "reciprocity")
             self.margins = margins(store)
 
     def depth(self, *departments: str) -> int:
@@ -379,8 +408,29 @@ def test_rework_per_case_is_what_the_simulation_had_done_again(
     assert {who: (value.value, value.n) for who, value in company.of(REWORK).items()} == right
     assert sum(1 for value, _ in right.values() if value) > 10
     for (department, _), (value, n) in right.items():
-        assert company.stream["rework_facts", department, "", "28d"].value == pytest.approx(value * n)
+        facts = company.stream.get(("rework_facts", department, "", "28d"))
+        assert (facts.value if facts else 0) == pytest.approx(value * n)
     tally("rework per case that is the simulation's", len(right))
+
+
+def test_reciprocity_is_that_of_those_whom_the_simulation_had_thanked(
+    company: Company, tally: Callable[[str, int], None]
+) -> None:
+    thanks = Counter(
+        (m.department, m.counterpart, m.outcome)
+        for m in company.measured
+        if m.measure == "thanks" and m.level == company.depth(m.department, m.counterpart)
+    )
+    right = {}
+    for pair in {(a, b) for a, b, _ in thanks if a != b}:
+        both = [(thanks[*way, "met"], thanks[*way, "missed"]) for way in (pair, pair[::-1])]
+        low, high = sorted(met / max(met + missed, 1) for met, missed in both)
+        if high and all(map(sum, both)):
+            right[pair] = (pytest.approx(low / high), min(map(sum, both)))
+    assert len(right) > 10
+    found = {key[1:3]: (v.value, v.n) for key, v in company.reciprocity.items() if key[3] == "28d"}
+    assert found == right
+    tally("pairs whose thanks are the simulation's", len(right))
 
 
 def test_what_was_left_of_promised_times_is_a_median_of_each_week(company: Company) -> None:

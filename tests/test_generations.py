@@ -29,7 +29,7 @@ from streams.indicators import INDICATORS, IndicatorValue
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 MONDAY = 1_772_409_600_000_000  # 2 March 2026, 00:00 UTC
-VIEWS = ("facts", "indicators", "combined", "ran", "published_revisions", "published")
+VIEWS = ("facts", "indicators", "combined", "reciprocity", "ran", "published_revisions", "published")
 
 
 # -- in the store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from deploy.calendar_time import write_hours_and_tree
 from deploy.demo import EXAMPLE
 from ingest import event as e
 from ingest.connectors.simulated import simulate
+from ingest.feedback import we_did, you_said
 from sinks.clickhouse import ClickHouse, connect
 from sinks.recompute import NotCovered, indicators_at
 from sinks.store import CalendarTime, DepartmentDepth
@@ -122,7 +124,8 @@ def test_the_stream_equals_sql_at_any_instant_of_a_simulated_company(
     store: ClickHouse, sample: Callable[[int, int], int], tally: Callable[[str, int], None]
 ) -> None:
     configuration = config_files.load(EXAMPLE).configuration
-    said = facts_of([config_mark(1), *(e.encode(r) for r in simulate(5, 15))], configuration)
+    log = [e.encode(r) for r in (*suggested(), *simulate(5, 15))]
+    said = facts_of([config_mark(1), *log], configuration)
     both = Both(store, said, configuration)
     rnd, instants, compared = random.Random(5), sample(50, 8), 0
     answered: set[str] = set()
@@ -134,6 +137,14 @@ def test_the_stream_equals_sql_at_any_instant_of_a_simulated_company(
     assert compared > 2000 * instants
     tally("indicator values by SQL", compared)
     tally("instants at which SQL was asked", instants)
+
+
+def suggested() -> Iterator[e.Suggestion]:
+    """To three departments, five weeks before the first case of the company; one of them was told what became of it."""
+    december, january = datetime(2025, 12, 1, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
+    for n, group in enumerate(("IT Service Desk", "HR Helpdesk", "Facilities Desk")):
+        yield you_said("helpdesk", f"S{n}", december, department=group, topic=e.Topic.other)
+    yield we_did("helpdesk", "S1", january)
 
 
 @pytest.mark.parametrize("version", CONFIGURATIONS)

@@ -16,8 +16,9 @@ import pytest
 from histories import facts_in, keep
 
 from ingest import event as e
-from ingest.connectors.simulated import example_configuration, simulate, truth
+from ingest.connectors.simulated import example_configuration, simulate, simulate_with_feedback, truth
 from ingest.simulation.account import Account
+from ingest.simulation.feedback import Week
 from ingest.simulation.measured import Measured
 from ingest.simulation.truth import Cell, Run, Truth, WrongTruth, read
 from streams.cases import Cases
@@ -222,6 +223,36 @@ def test_every_measure_and_every_outcome_is_there(months: list[Both]) -> None:
     }
     assert outcomes.keys() == wanted.keys()
     assert all(outcomes[name] >= some for name, some in wanted.items())
+
+
+# Suggestions, which are no cases
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_of_how_many_suggestions_it_was_told_what_became_of_them(seed: int, tally: Callable[[str, int], None]) -> None:
+    """In 20 business days, later, or not yet."""
+    recorder = Truth()
+    log: list[e.Record] = []
+    for one in simulate_with_feedback(seed, 120, cases_per_day=60, recorder=recorder):
+        if isinstance(one, Week):
+            log += one.suggestions
+        elif isinstance(one, e.Watermark):
+            log.append(one)
+    folded = Folded(configuration(seed), iter(log))
+    got: Counter[tuple[str, str]] = Counter()
+    for _, measure, level, department, _, outcome, _, stop, *_ in folded.values():
+        assert measure == "loop"
+        if level == 2:
+            got[department, "not yet" if stop is None else "in time" if outcome == "met" else "late"] += 1
+    assert recorder.heard is not None
+    right: Counter[tuple[str, str]] = Counter()
+    for row in recorder.heard.suggestions:
+        right[row.department, "in time"] += row.in_time
+        right[row.department, "late"] += row.late
+        right[row.department, "not yet"] += row.said - row.in_time - row.late
+    assert got == +right
+    assert {what for _, what in got} == {"in time", "late", "not yet"}
+    tally("suggestions", got.total())
 
 
 # The truth itself

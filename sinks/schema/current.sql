@@ -17,3 +17,6 @@ SELECT * FROM {generation}.published;
 
 CREATE OR REPLACE VIEW crossdesk_public.combined DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT * FROM {generation}.combined;
+
+CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT * FROM {generation}.reciprocity;
