@@ -38,7 +38,7 @@ Row = Mapping[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
 ROWS: list[Row] = [
     row
-    for name in ("first_response.yaml", "corrections.yaml", "chat.yaml")
+    for name in ("first_response.yaml", "corrections.yaml", "chat.yaml", "thanks.yaml")
     for row in yaml.safe_load((GOLDEN / name).read_text(encoding="utf-8"))
 ]
 LINE = re.compile(
