@@ -62,6 +62,12 @@ class Measure(Struct, array_like=True, gc=False):
         if self.clock is not None:
             yield self.name, self.clock
 
+    def both(self, broken: Clock | None) -> Iterator[Named]:
+        """The clock, and what may have been broken by a courtesy: if it was not, or no more, it is drawn anew."""
+        for clock in (self.clock, broken):
+            if clock is not None:
+                yield self.name, clock
+
     def draw(self, ctx: Context) -> None:
         """Draw every fact that may still change."""
         for name, clock in self.clocks():

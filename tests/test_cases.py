@@ -124,6 +124,26 @@ def test_nor_do_thanks_courtesies_and_suggestions(
     tally("arrangements with thanks and suggestions", 2 * histories)
 
 
+def test_a_late_note_takes_a_courtesy_back_wherever_a_segment_ends() -> None:
+    """Solved, reopened to say thank you, and solved again; later it is told that somebody had worked on it in between."""
+    nine, human = START + 9 * HOUR, e.Actor.provider_human
+    created = e.Created(**envelope("C1", nine, "created"), data=e.CreatedData(requester_group="hr-1"))
+    routed = e.Routed(**envelope("C1", nine, "routed", 1), data=e.RoutedData(group="it-1"))
+    solved = e.Solved(**envelope("C1", nine + HOUR, "solved", actor=human))
+    reopened = e.Reopened(**envelope("C1", nine + 2 * HOUR, "reopened"))
+    again = e.Solved(**envelope("C1", nine + 2 * HOUR + 30 * MINUTE, "again", actor=human))
+    late = e.Noted(**envelope("C1", nine + 2 * HOUR + 10 * MINUTE, "late", actor=human))
+    for before in range(TAIL - 8, TAIL):
+        bots = [*range(before), *range(150, 150 + TAIL)]
+        talk = [e.BotReplied(**envelope("C1", nine + (n + 2) * MINUTE // 2, f"bot {n}")) for n in bots]
+        events: list[e.CaseEvent] = [created, routed, *talk[:before], solved, reopened, again, *talk[before:]]
+        world = World()
+        world.log = [config_mark(1), *map(e.encode, events), watermark(START + DAY), e.encode(late), watermark(END)]
+        world.run((1,))
+        wrong = differences(world.facts(), expected([*events, late], CONFIGURATIONS[1], END))
+        assert not wrong, f"{before} before: {wrong[:3]}"
+
+
 def test_a_stub_that_unfolds_in_the_batch_in_which_it_was_made_still_knows_its_moments() -> None:
     """Its segments are let go and written again before anything is carried out."""
     created = e.Created(**envelope("C1", START, "created"), data=e.CreatedData(requester_group="ops-1"))

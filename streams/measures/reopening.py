@@ -1,8 +1,10 @@
 """Reopening (METRICS 2.6)."""
 
+from collections.abc import Iterator
+
 from streams import kinds
 from streams.clock import Clock, Context
-from streams.measure import FOLLOW_UP, Measure, ended
+from streams.measure import FOLLOW_UP, Measure, Named, ended
 from streams.timeline import HUMAN, Case, Moment, actor_department
 
 
@@ -37,7 +39,12 @@ class Reopening(Measure):
     name = "reopening"
     on = (kinds.solved, kinds.closed, kinds.reopened)
 
+    several = True
+
     broken: Clock | None = None
+
+    def clocks(self) -> Iterator[Named]:
+        return self.both(self.broken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:

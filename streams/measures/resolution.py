@@ -74,8 +74,9 @@ class Resolution(Measure):
     def clocks(self) -> Iterator[Named]:
         if self.clock is not None:
             yield self.name, self.clock
-        if self.solved is not None:
-            yield EXCEEDED, self.solved
+        for solved in (self.solved, self.broken):
+            if solved is not None:
+                yield EXCEEDED, solved
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind

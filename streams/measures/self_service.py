@@ -1,8 +1,10 @@
 """Solved by a bot (METRICS 2.3)."""
 
+from collections.abc import Iterator
+
 from streams import kinds
 from streams.clock import Clock, Context
-from streams.measure import FOLLOW_UP, Measure, ended
+from streams.measure import FOLLOW_UP, Measure, Named, ended
 from streams.timeline import ACTORS, Case, Moment
 
 BOT = ACTORS.index("provider_bot")
@@ -25,7 +27,12 @@ class SelfService(Measure):
     name = "self_service"
     on = (kinds.solved, kinds.reopened)
 
+    several = True
+
     broken: Clock | None = None
+
+    def clocks(self) -> Iterator[Named]:
+        return self.both(self.broken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:

@@ -57,10 +57,7 @@ class Thanks(Measure):
     broken: Clock | None = None
 
     def clocks(self) -> Iterator[Named]:
-        """``broken`` too: what was drawn of it may have been a courtesy."""
-        for clock in (self.clock, self.broken):
-            if clock is not None:
-                yield self.name, clock
+        return self.both(self.broken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.thanked:
