@@ -73,8 +73,10 @@ class Search:
             event = e.decode(record)
         except e.Unreadable:
             return
-        if isinstance(event, e.CaseEvent):
-            at = round(event.time.timestamp() * 1_000_000)
+        at = round(event.time.timestamp() * 1_000_000)
+        if isinstance(event, e.YouSaid):
+            self._group("group", event, event.data.department, "", at)
+        elif isinstance(event, e.CaseEvent):
             data: Any = event.data
             requester = getattr(data, "requester", "")
             self._group("group", event, getattr(data, "group", ""), event.who, at)
@@ -110,7 +112,7 @@ class Search:
                         seen = self._note("HR department", source, name, since)
                         seen.people.add(person)
 
-    def _group(self, kind: Kind, event: e.CaseEvent, group: str, who: str, at: int) -> None:
+    def _group(self, kind: Kind, event: e.CaseEvent | e.YouSaid, group: str, who: str, at: int) -> None:
         if group and self._company.department(event.source, group, at) == UNMAPPED:
             seen = self._note(kind, event.source, group, at)
             seen.cases.add(event.key)

@@ -22,6 +22,7 @@ from ingest import persons
 from ingest.connector import Refused
 from ingest.connectors import CONNECTORS
 from ingest.directory import Directory
+from ingest.feedback import you_said
 from ingest.identity import Identity, People
 from ingest.intake import Told
 from ingest.publish import Publisher
@@ -78,7 +79,7 @@ def files(told: dict[str, dict[str, Places]] | None = None, **changed: Any) -> F
 
 
 def searched(
-    events: Sequence[e.CaseEvent], told: dict[str, dict[str, Places]] | None = None, **changed: Any
+    events: Sequence[e.CaseEvent | e.YouSaid], told: dict[str, dict[str, Places]] | None = None, **changed: Any
 ) -> dict[str, Unmapped]:
     search = Search(Configuration(files(told, **changed)).company)
     for one in events:
@@ -112,6 +113,14 @@ def test_what_comes_in_no_order_and_what_is_unreadable_changes_nothing() -> None
 def test_a_requesters_group_is_one_too() -> None:
     row = searched([created("1", 1, group="Acounts Payable")])["Acounts Payable"]
     assert (row.kind, row.cases, suggested(row)) == ("requester's group", 1, "payables")
+
+
+def test_so_is_a_department_to_which_something_was_suggested() -> None:
+    suggestions = [
+        you_said("desk", n, e.instant(MARCH), department="Catering", topic=e.Topic.other) for n in ("1", "2")
+    ]
+    row = searched(suggestions)["Catering"]
+    assert (row.kind, row.source, row.cases, row.people) == ("group", "desk", 2, 0)
 
 
 def test_an_hr_department_is_counted_by_people_and_by_their_cases() -> None:
