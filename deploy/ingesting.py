@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from deploy.topic_reader import TopicReader
 from ingest.api import Budget, HttpApi
 from ingest.broker import BrokerSettings
 from ingest.connector import Api, Connector
 from ingest.environment import BadSettings, content
+from ingest.event import PersonEvent
 from ingest.files import open_log
 from ingest.identity import Identity, People
 from ingest.inbox import Inbox
@@ -25,6 +26,7 @@ from ingest.publish import Publisher
 from ingest.sources import SourceEntry
 
 CURSORS = "cursors"
+PERSONS = frozenset(get_args(PersonEvent))
 
 
 class Way(NamedTuple):
@@ -40,6 +42,13 @@ class Way(NamedTuple):
 
     def intake(self, sink: Sink) -> Intake:
         return Intake(self.connector, self.people, sink, self.persons, self.answers, self.counts)
+
+    @property
+    def cursor_key(self) -> str:
+        """Of the topic of cursors. A source that tells where persons are begins anew under another key of pseudonyms: by their new
+        ones nobody has been told of.
+        """
+        return f"{self.entry.name}/{self.people.identity.key_id}" if self.connector.tells & PERSONS else self.entry.name
 
     @contextmanager
     def open(self, broker: BrokerSettings) -> Iterator[Intake]:
@@ -93,7 +102,7 @@ def api_of(entry: SourceEntry, connector: Connector, budget: Budget, stop: Event
 
 
 def cursors_of(broker: BrokerSettings) -> dict[str, str]:
-    """Source -> from where to go on."""
+    """The key of a source's cursor -> from where to go on."""
     with TopicReader(broker) as reader:
         ((partition, stretch),) = reader.stretches(CURSORS).items()
         return {kept.key.decode(): (kept.value or b"").decode() for kept in reader.read(CURSORS, partition, stretch)}
@@ -103,7 +112,9 @@ def pollers_of(
     ways: Mapping[str, Way], broker: BrokerSettings, cursors: Mapping[str, str], stop: Event
 ) -> dict[str, Poller]:
     """Of the sources that have an API."""
-    return {name: _poller(way, broker, cursors.get(name, ""), stop) for name, way in ways.items() if way.entry.url}
+    return {
+        name: _poller(way, broker, cursors.get(way.cursor_key, ""), stop) for name, way in ways.items() if way.entry.url
+    }
 
 
 def _poller(way: Way, broker: BrokerSettings, cursor: str, stop: Event) -> Poller:
@@ -113,6 +124,7 @@ def _poller(way: Way, broker: BrokerSettings, cursor: str, stop: Event) -> Polle
         lambda: way.open(broker),
         source=entry.name,
         cursor=cursor,
+        cursor_key=way.cursor_key,
         every=entry.every.total_seconds(),
         stop=stop,
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 FORMAT = 6
+AT_ONCE = 10_000
 TOPICS = ("events", "rejected", "directory", "sealed")
 STATES = ("cases", "departments")
 FIRST = 1
@@ -211,6 +212,13 @@ class Log:
             (first, most),
         )
         return [Stored(*row) for row in rows]
+
+    def every(self, topic: str) -> Iterator[Stored]:
+        """All records for this generation, in order; not all are at hand at once."""
+        first = 0
+        while records := self.read(topic, first, AT_ONCE):
+            yield from records
+            first = records[-1].offset + 1
 
     @property
     def _for_us(self) -> str:

@@ -27,8 +27,6 @@ from ingest.settings import ENVIRONMENT, IngestSettings
 from ingest.settings import identity_of as identity_of_settings
 from ingest.sources import SourceEntry
 
-AT_ONCE = 10_000
-
 
 @click.command("reconcile", cls=Command, short_help="Compare a source with what was said of it, and mend.")
 @click.argument("source")
@@ -109,16 +107,9 @@ def said_on_kafka(broker: BrokerSettings, source: str, since: datetime | None = 
 def said_in(log: Log, source: str, since: datetime | None = None) -> Said:
     said = Said(source, since)
     said.expect(0)
-    for key, value in _events(log):
-        said.hear(0, key.encode(), value)
+    for record in log.every("events"):
+        said.hear(0, record.key.encode(), record.value)
     return said
-
-
-def _events(log: Log) -> Iterator[tuple[str, bytes]]:
-    first = 0
-    while records := log.read("events", first, AT_ONCE):
-        yield from ((record.key, record.value) for record in records)
-        first = records[-1].offset + 1
 
 
 # -- the source

@@ -19,7 +19,6 @@ from ingest.broker import broker_settings
 from ingest.directory import Directory
 from streams.configuration import Configuration
 
-AT_ONCE = 50_000
 NOTHING_IN_FORCE = "nothing is in force yet: `crossdesk apply FOLDER` puts company.yaml in force"
 NONE = "Every group and HR department that occurs is in company.yaml."
 HEAD = "groups:  # to be added to those in company.yaml; then `crossdesk apply`"
@@ -82,14 +81,8 @@ def _of_folder(folder: Path) -> Iterator[Installed]:
         versions = log.configurations()
         if not versions:
             raise Stopped(NOTHING_IN_FORCE)
-
-        def events() -> Iterator[bytes]:
-            first = 0
-            while records := log.read("events", first, AT_ONCE):
-                first = records[-1].offset + 1
-                yield from (record.value for record in records if record.key)
-
-        yield Installed(Configuration.decode(versions[max(versions)]), of_log(log), events())
+        events = (record.value for record in log.every("events") if record.key)
+        yield Installed(Configuration.decode(versions[max(versions)]), of_log(log), events)
 
 
 @contextmanager

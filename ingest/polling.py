@@ -53,7 +53,8 @@ class Standing(Struct):
 
 class Poller:
     """One source, asked every ``every`` seconds. ``cursor``: from where to go on. ``open_api`` is called anew after each failure,
-    so that a secret that was changed is read again; ``way`` gives the way to the log.
+    so that a secret that was changed is read again; ``way`` gives the way to the log; ``cursor_key``: under which the cursor is
+    kept, unless it is the source's.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class Poller:
         cursor: str,
         every: float,
         stop: Event,
+        cursor_key: str = "",
     ) -> None:
         self.source, self.cursor, self.every = source, cursor, every
+        self._cursor_key = cursor_key or source
         self.standing = Standing()
         self._open_api, self._way, self._stop = open_api, way, stop
         self._rings: dict[str, None] = {}
@@ -110,7 +113,7 @@ class Poller:
             if page.until is not None:
                 intake.sink.say("events", "", encode(watermark(self.source, page.until)))
             if page.cursor != self.cursor:
-                intake.sink.say("cursors", self.source, page.cursor.encode())
+                intake.sink.say("cursors", self._cursor_key, page.cursor.encode())
             intake.settle()
             self.cursor = page.cursor
             self.standing.pages += 1

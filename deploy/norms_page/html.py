@@ -56,7 +56,7 @@ def page_html(page: Page) -> str:
     ]
     own = tag("div", "\n".join(first), data_zone=zone, **_always(page.hours))
     title = f"{page.name} – {page.organisation}"
-    return _document(title, tag("main", "\n".join([own, *_too_small(page)])), script=True)
+    return document(title, tag("main", "\n".join([own, *_too_small(page)])), script=True)
 
 
 def index_html(organisation: str, pages: Sequence[Page]) -> str:
@@ -71,7 +71,7 @@ def index_html(organisation: str, pages: Sequence[Page]) -> str:
         tag("p", "What our departments offer each other, and how long it takes."),
         table(heads, rows, "Departments in the order of the company file: they are not ranked."),
     ]
-    return _document(f"Departments of {organisation}", tag("main", "\n".join(body)), script=False)
+    return document(f"Departments of {organisation}", tag("main", "\n".join(body)), script=False)
 
 
 def _listed(page: Page, depth: int) -> str:
@@ -278,7 +278,7 @@ def _link(link: Link) -> str:
     return tag("a", escape(link.name), href=f"{quote(link.file)}.html")
 
 
-def _document(title: str, main: str, *, script: bool) -> str:
+def document(title: str, main: str, *, script: bool, generator: str = GENERATOR) -> str:
     """Whatever a page holds, nothing is fetched and nothing is sent."""
     scripts = "'unsafe-inline'" if script else "'none'"
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; form-action 'none'"
@@ -288,7 +288,7 @@ def _document(title: str, main: str, *, script: bool) -> str:
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta name="generator" content="{GENERATOR}">',
+        f'<meta name="generator" content="{generator}">',
         f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         main,
