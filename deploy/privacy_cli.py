@@ -12,14 +12,14 @@ import click
 from deploy.command import Command, Group, data_option, on_kafka_option, refuse_folder
 from deploy.folder import KEY, Stopped, identity_of, log_of, newest
 from deploy.log import TOPICS
-from deploy.privacy.person import Held, counted, of_person, told
+from deploy.privacy.person import CONFIG, Held, counted, of_person, told
 from ingest.broker import broker_settings
 from ingest.environment import read
 from ingest.identity import Identity
 from ingest.settings import ENVIRONMENT, IngestSettings
 from ingest.settings import identity_of as identity_of_settings
 
-OF_PERSONS = (*TOPICS, "config")
+OF_PERSONS = (*TOPICS, CONFIG)
 """What follows from these can be made anew of them, and holds no other pseudonyms."""
 
 
@@ -46,7 +46,7 @@ def page(as_html: bool) -> None:
 
 @privacy.command(cls=Command, short_help="Say what is stored of one person, who is named on stdin.")
 @click.option("--source", metavar="NAME", default="", help="Whose own id is given, where a source shows no address.")
-@click.option("--json", "as_json", is_flag=True, help="Every record itself, one a line, behind the name of its topic.")
+@click.option("--json", "as_json", is_flag=True, help="Every record itself, one a line, behind its topic and key.")
 @on_kafka_option("Of the installation on Kafka, with the key that CROSSDESK_INGEST_KEY_FILE names; not of a folder.")
 @data_option
 def person(source: str, as_json: bool, on_kafka: bool, data: Path | None) -> None:
@@ -62,14 +62,14 @@ def person(source: str, as_json: bool, on_kafka: bool, data: Path | None) -> Non
     if on_kafka:
         refuse_folder(data)
     with _of_kafka() if on_kafka else _of_folder(data or newest()) as (identity, records):
-        native = click.prompt("Work e-mail address or HR number", err=True)
-        pseudonym = identity.pseudonym(native, source)
+        click.echo("Work e-mail address or HR number: ", nl=False, err=True)
+        pseudonym = identity.pseudonym(click.get_text_stream("stdin").readline(), source)
         if not pseudonym:
             raise click.UsageError("nobody is named: write an address or number on one line")
         found = of_person(pseudonym, records)
         if as_json:
             for held in found:
-                click.echo(f"{held.topic} {held.value.decode('utf-8', 'replace')}")
+                click.echo(f"{held.topic} {held.key} {held.value.decode('utf-8', 'replace')}")
             return
         for line in told(pseudonym, counted(found)):
             click.echo(line)
@@ -84,7 +84,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[Identity, Iterator[Held]]]:
         def records() -> Iterator[Held]:
             for topic in TOPICS:
                 yield from (Held(topic, record.key, record.value) for record in log.every(topic))
-            yield from (Held("config", str(version), value) for version, value in log.configurations().items())
+            yield from (Held(CONFIG, str(version), value) for version, value in log.configurations().items())
 
         yield identity_of(folder), records()
 

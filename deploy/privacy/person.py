@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
 
 from ingest.event import Instant
+
+CONFIG = "config"
 
 
 class Held(NamedTuple):
@@ -47,13 +49,33 @@ class Stored(Struct):
             self.last = max(self.last or event.time, event.time)
 
 
+class _Company(Struct, frozen=True):
+    people: list[dict[str, Any]] = []
+
+
+class _Files(Struct, frozen=True):
+    """A version of the configuration, as far as it tells of persons."""
+
+    company: _Company = _Company()
+    directory: dict[str, Any] = {}
+
+
 _event = msgspec.json.Decoder(_Event)
+_files = msgspec.json.Decoder(_Files)
 
 
 def of_person(pseudonym: str, records: Iterable[Held]) -> Iterator[Held]:
-    """Those that name the person, wherever in them."""
+    """Those that name the person, wherever in them. A version of the configuration names all: of it, what it says of this one."""
     named = pseudonym.encode()
-    return (held for held in records if named in held.value or pseudonym in held.key)
+    for held in records:
+        if named in held.value or pseudonym in held.key:
+            yield held._replace(value=_alone(pseudonym, held.value)) if held.topic == CONFIG else held
+
+
+def _alone(pseudonym: str, version: bytes) -> bytes:
+    files = _files.decode(version)
+    written = [entry for entry in files.company.people if entry.get("person") == pseudonym]
+    return msgspec.json.encode({"people": written, "directory": files.directory.get(pseudonym, {})})
 
 
 def counted(records: Iterable[Held]) -> dict[str, Stored]:
