@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
@@ -22,6 +24,7 @@ from deploy.sandbox.engine import VENDORS, Sandbox
 from deploy.sandbox.people import Person
 from ingest import event as e
 from ingest import topics as declared
+from ingest.answers.keys import Keys
 from ingest.connector import Document, Rejected
 from ingest.identity import People
 from ingest.intake import Intake
@@ -30,6 +33,7 @@ from streams.configuration import Configuration, Files
 
 PARTITIONS = 2
 PATIENCE = 90.0
+PSEUDONYM = re.compile(rb"k1:[0-9a-f]{32}")
 
 
 def answer_of(person: Person) -> dict[str, Any]:
@@ -41,9 +45,9 @@ def answer_of(person: Person) -> dict[str, Any]:
     return told
 
 
-def made_by(name: str, document: Document) -> list[Any]:
+def made_by(name: str, document: Document, source: str = "") -> list[Any]:
     fixture = Fixture(name)
-    made = list(fixture.connector.parse(document, People(IDENTITY, name)))
+    made = list(fixture.connector.parse(document, People(IDENTITY, source or name)))
     assert not [one for one in made if isinstance(one, Rejected)]
     return made
 
@@ -176,8 +180,8 @@ def test_no_topic_names_anybody(installation: Installation, tmp_path: Path) -> N
         with ended(stage):
             stage.wait_until_ready()
             stage.wait_until_said("all of it is said", PATIENCE)
-            answer(stage, people, secret)
-            logs = stage.said() + hr.said()
+            answers = answer(stage, people, secret)
+            logs = stage.said() + hr.said() + stage.asked("/metrics")[1]
     topics = {t.name.removeprefix(f"{installation.prefix}."): t for t in declared.topics(installation.generation)}
     held = {name.removesuffix(".1"): b"" for name in topics}
     for name in held:
@@ -191,11 +195,32 @@ def test_no_topic_names_anybody(installation: Installation, tmp_path: Path) -> N
     everything = b"\n".join(held.values()).lower() + logs.lower().encode()
     assert [word for word in plain if word.lower().encode() in everything] == []
     assert b"tidewell.example" not in everything
+    holding = {name for name, content in held.items() if PSEUDONYM.search(content)}
+    assert holding == {"events", "directory"}
+    assert not PSEUDONYM.search(logs.encode())
+    waiting = waiting_in(tmp_path)
+    assert {one.id for one in answers} < {one.id for one in waiting}, "ratings of the helpdesk wait too"
+    assert len(waiting) > 100
+    everything += b"".join(path.read_bytes() for path in tmp_path.glob("answers*"))
+    for one in waiting:
+        assert one.id.encode() not in everything
+        assert one.data.person.partition(":")[2].encode() not in everything
 
 
-def answer(stage: Process, people: list[Person], secret: str) -> None:
-    """A webhook of each of some people."""
-    said = stage.said()
+def waiting_in(folder: Path) -> list[e.Answered | e.Rated]:
+    """The answers in the store, for who has its key."""
+    keys = Keys((folder / "answers.key").read_text())
+    db = sqlite3.connect(folder / "answers")
+    try:
+        opened = [e.decode(keys.open(sealed)) for (sealed,) in db.execute("SELECT sealed FROM answers")]
+    finally:
+        db.close()
+    return [one for one in opened if isinstance(one, e.Answered | e.Rated)]
+
+
+def answer(stage: Process, people: list[Person], secret: str) -> list[e.Answered]:
+    """A webhook of each of some people; what each means."""
+    said, answers = stage.said(), []
     port = said.partition("taken at 127.0.0.1:")[2].partition("/")[0]
     fixture = Fixture("typeform")
     for person in people[:7]:
@@ -206,3 +231,5 @@ def answer(stage: Process, people: list[Person], secret: str) -> None:
         headers = signed(fixture.connector, {"content-type": "application/json"}, body, secret)
         answered = httpx.post(f"http://127.0.0.1:{port}/hooks/survey", content=body, headers=headers, timeout=20)
         assert answered.status_code == 202, answered.text
+        answers += made_by("typeform", {"form": "QsrvA1", "response": told["form_response"]}, "survey")
+    return answers
