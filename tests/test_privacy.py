@@ -21,12 +21,13 @@ from ingest import topics
 from ingest.connectors import CONNECTORS
 from ingest.connectors.simulated import simulate_with_feedback
 from ingest.simulation.feedback import Week
-from sinks.clickhouse import connect
+from sinks.clickhouse import ClickHouse, connect
 from sinks.columns import database_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE_BY_CODE = "schema_migrations"
 """By whoever applies the others; it holds their numbers and names."""
+CASE_NAMES = {"case_id", "fact_id", "opener", "opener_id"}
 NAMED = re.compile(r"k1:[0-9a-f]{32}")
 
 
@@ -74,21 +75,50 @@ def test_every_topic_has_a_place_and_is_kept_as_it_is_declared() -> None:
     }
 
 
-def test_tables_are_those_of_a_real_store(tmp_path: Path) -> None:
-    store = connect(f"chdb://{tmp_path / 'store'}")
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    opened = connect(f"chdb://{tmp_path_factory.mktemp('store') / 'store'}")
     try:
-        store.migrate()
-        rows = store.query(
-            "SELECT c.database, c.table, c.name FROM system.columns c JOIN system.tables t"
-            " ON c.database = t.database AND c.table = t.name WHERE c.database LIKE 'crossdesk%' AND t.engine NOT LIKE '%View'"
-        ).rows
+        opened.migrate()
+        yield opened
     finally:
-        store.close()
+        opened.close()
+
+
+def columns_of(store: ClickHouse, *, views: bool) -> dict[str, set[str]]:
+    """Of tables and, with ``views`` of them too."""
+    engines = "" if views else "AND t.engine NOT LIKE '%View'"
+    rows = store.query(
+        "SELECT c.database, c.table, c.name FROM system.columns c JOIN system.tables t"
+        f" ON c.database = t.database AND c.table = t.name WHERE c.database LIKE 'crossdesk%' {engines}"
+    ).rows
     there: dict[str, set[str]] = {}
     for database, table, column in rows:
         if table != MADE_BY_CODE:
             there.setdefault(f"{database.replace(database_of(1), GENERATION)}.{table}", set()).add(column)
-    assert there == {s.name: set(s.fields) for s in schemas() if s.name.startswith("crossdesk_")}
+    return there
+
+
+def test_tables_are_those_of_a_real_store(store: ClickHouse) -> None:
+    assert columns_of(store, views=False) == {
+        s.name: set(s.fields) for s in schemas() if s.name.startswith("crossdesk_")
+    }
+
+
+def test_the_role_for_numbers_may_read_nothing_that_names_a_case(store: ClickHouse) -> None:
+    text = (DOCS / "kafka.md").read_text(encoding="utf-8")
+    granted = [one.strip() for one in text.split("```sql")[1].partition("```")[0].split(";") if one.strip()]
+    for statement in granted:
+        assert store.query(f"EXPLAIN AST {statement}").rows
+    naming = {
+        table
+        for table, columns in columns_of(store, views=True).items()
+        if table.startswith("crossdesk_public.") and columns & CASE_NAMES
+    }
+    assert naming == {"crossdesk_public.facts"}
+    taken = [re.findall(r"REVOKE SELECT ON (\S+) FROM crossdesk_numbers", statement) for statement in granted]
+    assert {table for tables in taken for table in tables} == naming
+    assert f"GRANT SELECT ON {naming.pop()} TO crossdesk_cases" in granted
 
 
 @pytest.mark.parametrize("name", sorted(CONNECTORS))

@@ -98,11 +98,18 @@ STORES: Mapping[str, Place] = {
         "sealing, and no other",
         "until they are in a batch, or their wave closes",
     ),
-    "ClickHouse: `crossdesk_public` and the generations": Place(
-        "facts, each with the number of its case; indicators, history, departments, opening hours",
+    "ClickHouse: `crossdesk_public`, but for `facts`": Place(
+        "indicators, history, departments, opening hours",
         NOBODY,
         "the sink of ClickHouse",
-        "who may see dashboards: `SELECT` on `crossdesk_public`, and nothing else",
+        "who may see indicators: the role `crossdesk_numbers`",
+        "for ever",
+    ),
+    "ClickHouse: `crossdesk_public.facts`, and the generations behind it": Place(
+        "what was measured, each with the number of its case",
+        NOBODY,
+        "the sink of ClickHouse",
+        "who may list single cases: the role `crossdesk_cases`",
         "for ever; other generations until they are removed",
     ),
     "ClickHouse: `crossdesk_raw`": Place(
@@ -168,10 +175,10 @@ NEVER_SAID = (
 LIMITS = (
     "**A pseudonym is no anonymity.** Who has the key of pseudonyms and an address can compute it. Who may read events and "
     "knows from the helpdesk whose a case is, knows whose the pseudonym is. Both rights are for operators alone.",
-    "**Facts carry the number of their case**, so that every number can be explained. Who may query `crossdesk_public` sees"
-    " which cases a department had, and may look in the helpdesk, if they may there. Indicators and Prometheus carry none. "
-    "The drawing of a case over HTTP is a right of its own: it is off unless the folder is served with `--cases`, and asks "
-    "for the folder's token.",
+    "**Facts carry the number of their case**, so that every number can be explained. Who may query them sees which cases a"
+    " department had, and may look in the helpdesk, if they may there. So listing cases is a right of its own, apart from "
+    "seeing indicators: in ClickHouse the role `crossdesk_cases`; the drawing of a case over HTTP is off unless a folder is"
+    " served with `--cases`, and asks for the folder's token. Indicators, history and Prometheus carry no number of a case.",
     "**Small departments** are hidden on the pages for colleagues only. In ClickHouse and Prometheus there are numbers of "
     "every department that the company file names: do not name one of fewer than five people, but map its groups to what is"
     " above it.",
