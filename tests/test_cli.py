@@ -94,14 +94,14 @@ def documented(name: str, kind: str) -> list[str]:
 
 # -- help
 COMMANDS = (
-    *("apply", "compare", "demo", "explain", "ingest", "norms", "query", "rebuild", "reconcile", "rejected"),
+    *("apply", "compare", "demo", "explain", "ingest", "norms", "privacy", "query", "rebuild", "reconcile", "rejected"),
     *("repair", "replay", "reproduce", "sandbox", "schema", "sink", "streams", "switch", "topics", "unmapped"),
 )
 PARTS = (
     *("rejected list", "rejected show", "rejected replay", "rejected discard"),
     *("ingest run", "ingest check", "ingest file"),
     *("norms lint", "norms plan", "norms page", "norms import zendesk", "norms import jira"),
-    *("compare zendesk", "compare jira"),
+    *("compare zendesk", "compare jira", "privacy page", "privacy person"),
     *("topics apply", "topics check", "sink clickhouse", "sink prometheus"),
 )
 
