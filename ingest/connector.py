@@ -16,7 +16,18 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest.event import TYPE_PREFIX, TYPES, CaseEvent, FeedbackEvent, PersonEvent, Unreadable, decode, encode
+from ingest.event import (
+    TYPE_PREFIX,
+    TYPES,
+    Answered,
+    CaseEvent,
+    FeedbackEvent,
+    PersonEvent,
+    Rated,
+    Unreadable,
+    decode,
+    encode,
+)
 from ingest.identity import People
 
 
@@ -61,6 +72,7 @@ class LogConnector(ABC):
 Document = Mapping[str, Any]
 """What :meth:`Connector.parse` reads: decoded JSON, or as much of it as the connector took over."""
 FromOutside = CaseEvent | PersonEvent | FeedbackEvent
+_OF_PERSONS = PersonEvent | Answered | Rated
 
 
 class Api(Protocol):
@@ -202,11 +214,14 @@ class Connector(BaseModel, ABC):
 
 
 def valid(event: FromOutside) -> FromOutside:
-    """As whoever reads it will find it. Raises ``Unreadable``: a name that is too long, a number that is too large."""
+    """As whoever reads it will find it. Raises ``Unreadable``: a name that is too long, a number that is too large; it tells the
+    case, and never the person whom an event is about or who has answered.
+    """
     try:
         decode(encode(event))
     except (Unreadable, ValueError, OverflowError) as error:
-        raise Unreadable(str(error), subject=event.subject) from None
+        subject = "" if isinstance(event, _OF_PERSONS) else event.subject
+        raise Unreadable(str(error), subject=subject) from None
     return event
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
@@ -20,9 +21,10 @@ from on_kafka import Installation
 from deploy.cli import main
 from deploy.embedded import Embedded
 from deploy.folder import KEY, identity_of
-from deploy.ingesting import Way, ways_of
+from deploy.ingesting import Way, pollers_of, ways_of
 from deploy.log_sink import LogSink
 from ingest import event as e
+from ingest.broker import BrokerSettings
 from ingest.connectors.simulated import example_configuration, simulate
 from ingest.directory import Directory
 from ingest.identity import Identity
@@ -199,21 +201,24 @@ def test_hr_has_to_be_read_anew_under_the_new_key(before: tuple[dict[str, Fact],
 
 
 @pytest.mark.parametrize(
-    ("connector", "settings", "keys"),
+    ("connector", "settings", "cursors"),
     [
-        ("bamboohr", {"zone": "UTC"}, ["hr/k1", "hr/k2"]),
-        ("zendesk", {"user": "crossdesk@tidewell.example"}, ["hr", "hr"]),
+        ("bamboohr", {"zone": "UTC"}, ["reached", ""]),
+        ("zendesk", {"user": "crossdesk@tidewell.example"}, ["reached", "reached"]),
     ],
 )
 def test_a_source_of_persons_begins_anew_under_another_key_and_others_go_on(
-    connector: str, settings: dict[str, str], keys: list[str]
+    connector: str, settings: dict[str, str], cursors: list[str]
 ) -> None:
-    entry = SourceEntry.model_validate({"name": "hr", "connector": connector, "settings": settings})
+    entry = SourceEntry.model_validate(
+        {"name": "hr", "connector": connector, "url": "https://hr.example", "secret_file": "s", "settings": settings}
+    )
 
     def way(identity: Identity) -> Way:
         return ways_of([entry], identity, lambda _: (), lambda _: None)["hr"]
 
-    assert [way(identity).cursor_key for identity in (OLD, NEW)] == keys
+    kept = {way(OLD).cursor_key: "reached"}
+    assert [pollers_of({"hr": way(key)}, BrokerSettings(), kept, Event())["hr"].cursor for key in (OLD, NEW)] == cursors
 
 
 # -- what is stored of one person

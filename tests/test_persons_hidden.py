@@ -25,9 +25,11 @@ from deploy.sandbox.people import Person
 from ingest import event as e
 from ingest import topics as declared
 from ingest.answers.keys import Keys
-from ingest.connector import Document, Rejected
+from ingest.connector import Document, Rejected, valid
+from ingest.feedback import answered
 from ingest.identity import People
 from ingest.intake import Intake
+from ingest.persons import joined
 from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 
@@ -115,6 +117,22 @@ def test_the_requesters_department_of_every_case_is_right(vendor: str) -> None:
             )
             assert department == units[subjects[event.subject].unit]
     assert len(told) > 150
+
+
+@pytest.mark.parametrize("site", ["", "x" * 513])
+def test_what_cannot_be_said_of_a_person_or_an_answer_does_not_tell_whose_it_is(site: str) -> None:
+    people = People(IDENTITY, "hr")
+    nadia, at = people.person("nadia@tidewell.example"), datetime(2026, 3, 2, tzinfo=UTC)
+    for event in (
+        joined(people, nadia, at, "IT", site),
+        answered(people, nadia, at, items={"enps": 9}, site=site),
+    ):
+        if not site:
+            assert valid(event) is event
+            continue
+        with pytest.raises(e.Unreadable, match="512") as refused:
+            valid(event)
+        assert refused.value.subject == ""
 
 
 class Sources(NamedTuple):

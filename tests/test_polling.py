@@ -107,7 +107,7 @@ class Log:
 
 
 class Polled:
-    def __init__(self, source: Source, log: Log, cursor: str = "", every: float = 60.0) -> None:
+    def __init__(self, source: Source, log: Log, cursor: str = "", every: float = 60.0, key: str = "") -> None:
         self.stop = Event()
         self.intake = Intake(
             Numbered(source="desk"),
@@ -121,7 +121,9 @@ class Polled:
         def way() -> Iterator[Intake]:
             yield self.intake
 
-        self.poller = Poller(source.open, way, source="desk", cursor=cursor, every=every, stop=self.stop)
+        self.poller = Poller(
+            source.open, way, source="desk", cursor=cursor, every=every, stop=self.stop, cursor_key=key
+        )
         self.source, self.log = source, log
 
     def poll(self) -> None:
@@ -155,6 +157,14 @@ def test_all_pages_are_said_and_a_watermark_when_all_is_known() -> None:
     assert polled.log.cases() == {f"C{n}" for n in range(7)}
     assert polled.log.marks() == [START + timedelta(minutes=7)]
     assert polled.log.of("cursors")[-1] == b"7"
+
+
+@pytest.mark.parametrize(("key", "under"), [("", "desk"), ("desk/k2", "desk/k2")])
+def test_a_cursor_is_kept_under_the_name_of_the_source_or_the_key_that_is_given(key: str, under: str) -> None:
+    polled = Polled(Source(7), Log(), key=key)
+    polled.poll()
+    assert {said for topic, said, _ in polled.log.said if topic == "cursors"} == {under}
+    assert {e.decode(record).source for record in polled.log.of("events")} == {"desk"}
 
 
 @pytest.mark.parametrize("full", range(13))
