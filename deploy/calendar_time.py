@@ -40,14 +40,14 @@ def calendar_rows(configuration: Configuration, since: int, until: int) -> Itera
 
 
 def depth_rows(configuration: Configuration) -> Iterator[DepartmentDepth]:
-    """How deep each department lies, whenever that changes."""
+    """How deep each department lies and whether it is hidden, whenever that changes."""
     for department in configuration.departments:
-        known: int | None = None
-        for since in (LONG_AGO, *configuration.company.reorganisations):
-            depth = configuration.depth(department, since)
-            if depth != known and since >= LONG_AGO:
-                yield DepartmentDepth(department, since, depth)
-                known = depth
+        known: tuple[int, bool] | None = None
+        for since in (LONG_AGO, *configuration.turns):
+            found = (configuration.depth(department, since), department in configuration.hidden(since))
+            if found != known and since >= LONG_AGO:
+                yield DepartmentDepth(department, since, *found)
+                known = found
 
 
 def line_rows(configuration: Configuration) -> Iterator[DepartmentLine]:

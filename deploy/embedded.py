@@ -77,6 +77,8 @@ class Embedded:
                 self.store = open_store(folder, self.log)
             if self.configurations:
                 self._start()
+            if self.store is not None and self.configuration is not None:  # who is hidden may be others than yesterday
+                self.store.write_departments(departments_of(self.configuration), self.configuration.version)
         except BaseException:
             self.close()
             raise
@@ -357,7 +359,8 @@ def departments_of(configuration: Configuration) -> list[Department]:
     for id in configuration.departments:
         depth = configuration.depth(id, at)
         parent = configuration.path(id, at)[min(depth, levels) - 1] if depth else ""
-        rows.append(Department(id, configuration.name(id), parent, depth, configuration.head_count(id, at) or 0))
+        heads, hidden = configuration.head_count(id, at) or 0, id in configuration.hidden(at)
+        rows.append(Department(id, configuration.name(id), parent, depth, heads, hidden))
     return rows
 
 

@@ -9,11 +9,13 @@ from streams.fact import UNMAPPED, UNOWNED
 from streams.norm_entry import ACCEPTANCE
 
 
-def exported_departments(configuration: Configuration) -> frozenset[str] | None:
-    """Those that it names, and where cases lie that have none. None: all, where every group is a department of its own."""
+def exported_departments(configuration: Configuration, at: int) -> frozenset[str] | None:
+    """Those that it names and that are not hidden at the instant ``at`` (µs), and where cases lie that have none. None: all, where
+    every group is a department of its own.
+    """
     if configuration.company.each:
         return None
-    return frozenset({*configuration.departments, UNMAPPED, UNOWNED})
+    return frozenset({*configuration.departments, UNMAPPED, UNOWNED}.difference(configuration.hidden(at)))
 
 
 def pairs_with_a_norm_of_their_own(configuration: Configuration, at: int) -> frozenset[Pair]:

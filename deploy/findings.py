@@ -226,8 +226,8 @@ def _why(reasons: Reasons, department: str) -> str:
 
 
 def worth_following(known: Durations, at: int, configuration: Configuration) -> Durations:
-    """Of those who do the work, in the order of the company file."""
-    others = above(configuration, at) | {UNMAPPED, UNOWNED}
+    """Of those who do the work and are not hidden, in the order of the company file."""
+    others = above(configuration, at).union({UNMAPPED, UNOWNED}, configuration.hidden(at))
     place = {department: i for i, department in enumerate(configuration.departments)}
     followed = [s for s in known if not others.intersection((s.department, s.counterpart))]
     return {

@@ -290,7 +290,9 @@ def _simulating(days: int, configuration: Configuration) -> str:
 def _print_log(embedded: Embedded, configuration: Configuration, config: Path | None, where: str) -> None:
     assert embedded.store is not None
     click.echo()
-    log_report.print_log_report(out, embedded.store.query(log_report.OF_THE_LOG).rows, configuration)
+    hidden = configuration.hidden(embedded.as_of or 0)
+    rows = [row for row in embedded.store.query(log_report.OF_THE_LOG).rows if row[0] not in hidden]
+    log_report.print_log_report(out, rows, configuration)
     _warn(log_report.rejections(embedded.rejected(), where))
     if not configuration.company.each:
         file = str(config / COMPANY) if config else COMPANY

@@ -112,7 +112,8 @@ def print_comparison(console: Console, found: Comparison, file: Path) -> None:
 def _departments(numbers: Numbers, configuration: Configuration) -> Table:
     table = table_of(["department"], [c.title for c in COLUMNS])
     uppers = above(configuration, numbers.as_of)
-    for department in in_order(numbers.departments() - {UNOWNED}, configuration):
+    told = numbers.departments() - {UNOWNED, *configuration.hidden(numbers.as_of)}
+    for department in in_order(told, configuration):
         cells = [numbers.get(c.indicator, department) for c in COLUMNS]
         if any(c is not None for c in cells):
             depth = 0 if department == UNMAPPED else configuration.depth(department, numbers.as_of)

@@ -175,7 +175,7 @@ def computed(store: OfGeneration, asked: Period) -> Value:
     for _, department, counterpart, _, _, *said in rows:
         if (department, counterpart) == (asked.department, asked.counterpart):
             return _value(*said)
-    return Value(0.0 if aggregation in NUMBERS else None, 0, None, None, False)
+    return Value(0.0 if aggregation in NUMBERS and not asked.counterpart else None, 0, None, None, False)
 
 
 def _hits(said: Value, again: Value, asked: Period) -> int | None:

@@ -214,7 +214,8 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
     exporter = Exporter()
     values = embedded.indicators()
     pairs = [Pair(v.counterpart, v.department) for v in values if v.counterpart]
-    exporter.retain({v.department for v in values}, pairs)
+    hidden = embedded.configuration.hidden(embedded.as_of) if embedded.configuration and embedded.as_of else ()
+    exporter.retain({v.department for v in values}.difference(hidden), pairs)
     exporter.update(values)
     lock, stop = threading.Lock(), threading.Event()
 

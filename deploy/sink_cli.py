@@ -127,8 +127,8 @@ def shown(record: bytes) -> Shown:
     """What Prometheus gets to see under a version of the configuration."""
     from sinks.prometheus_sink import Shown
 
-    configuration = decoded(record)
-    return Shown(exported_departments(configuration), pairs_with_a_norm_of_their_own(configuration, now_us()))
+    configuration, at = decoded(record), now_us()
+    return Shown(exported_departments(configuration, at), pairs_with_a_norm_of_their_own(configuration, at))
 
 
 def decoded(record: bytes) -> Configuration:

@@ -34,7 +34,7 @@ FACTS = f"""
             startsWith(measure, 'waiting_') AS waits, {RUNS} AND isNull(stop) AS runs, runs AND calendar != '' AS goes_on,
             toUnixTimestamp64Micro(start) AS start, toUnixTimestamp64Micro(since) AS since,
             {CALENDAR.format("calendar")} AS clock
-        FROM crossdesk_public.facts
+        FROM crossdesk_cases.facts
     )
     SELECT
         k.measure, k.level, k.department, k.counterpart, k.outcome, count(),

@@ -112,6 +112,7 @@ class ClickHouse:
             if new:
                 self._insert(columns.switch(1, FIRST))
             self._show_current()
+            self._show_beside_cases(anew=bool(done))
         return done
 
     def _bring(self, database: str, migrations: Sequence[Migration]) -> list[Migration]:
@@ -181,9 +182,23 @@ class ClickHouse:
                 self._writer.command(statement)
             shown, current = current, self._switched() or FIRST
 
+    def _show_beside_cases(self, anew: bool) -> None:
+        """Who may list single cases finds beside them all that everybody may read. ``anew``: views may have other columns now."""
+        rows = self._writer.query(
+            f"SELECT name, groupArray(database) FROM system.tables WHERE database IN ('{columns.PUBLIC}', '{columns.CASES}')"
+            f" AND engine = 'View' GROUP BY name HAVING has(groupArray(database), '{columns.PUBLIC}')"
+        ).result_rows
+        for name, databases in rows:
+            if anew or columns.CASES not in databases:
+                self._writer.command(
+                    f"CREATE OR REPLACE VIEW {columns.CASES}.{name} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS"
+                    f" SELECT * FROM {columns.PUBLIC}.{name}"
+                )
+
     def _shows(self, database: str) -> bool:
         ((count,),) = self._writer.query(
-            f"SELECT count() FROM system.tables WHERE database = '{columns.PUBLIC}' AND as_select LIKE '% FROM {database}.%'"
+            f"SELECT count() FROM system.tables WHERE database IN ('{columns.PUBLIC}', '{columns.CASES}')"
+            f" AND as_select LIKE '% FROM {database}.%'"
         ).result_rows
         return int(count) == len(list(statements(current_views(database))))
 
@@ -256,14 +271,17 @@ class ClickHouse:
 
 
 def connect(dsn: str, generation: int = FIRST) -> ClickHouse:
-    """What is computed is written into ``generation``. Raises StoreLocked where another process has chDB's folder open,
+    """What is computed is written into ``generation``. Who asks may list single cases, unless the address of a server names another
+    database, such as ``crossdesk_public``. Raises StoreLocked where another process has chDB's folder open,
     Unavailable where nobody answers.
     """
     address = urlsplit(dsn)
     options: dict[str, Any] = {"dsn": dsn, "tz_mode": "aware"}
 
+    asked = unquote(address.path).strip("/") if address.scheme != "chdb" else ""
+
     def reader() -> Client:
-        return clickhouse_connect.get_client(**options, database=columns.PUBLIC, settings=ASKING)
+        return clickhouse_connect.get_client(**options, database=asked or columns.CASES, settings=ASKING)
 
     if address.scheme != "chdb":
         options["autogenerate_session_id"] = False  # threads may ask at once, and a session answers one at a time

@@ -18,6 +18,7 @@ from streams.indicators import IndicatorValue
 from streams.sealed import Batch, Item
 
 PUBLIC = "crossdesk_public"
+CASES = "crossdesk_cases"
 RAW = "crossdesk_raw"
 _GENERATION = "crossdesk_"
 

@@ -38,7 +38,7 @@ AT_ONCE = 336
 
 _WITH_RUNNING = (Aggregation.running, Aggregation.total, Aggregation.p50, Aggregation.p90)
 _NUMBERS = (Aggregation.count, Aggregation.cases, Aggregation.running, Aggregation.total)
-"""Of these there are none where nothing is; of the others there is nothing to say."""
+"""Of these a department has none where nothing is; of the others, and of a pair, there is nothing to say."""
 
 TIMED = sorted({i.measure for i in INDICATORS if i.aggregation in _WITH_RUNNING})
 """The measures in which it counts what runs at the end of a period."""
@@ -137,7 +137,7 @@ PUBLISH = """
     SELECT
         indicator, department, counterpart, period, fromUnixTimestamp64Micro(starts), latest + 1,
         fromUnixTimestamp64Micro({as_of:Int64}),
-        if(now.2 = 0 AND {numbers:Bool}, 0., now.1), now.2, now.3, now.4, now.5
+        if(now.2 = 0 AND {numbers:Bool} AND counterpart = '', 0., now.1), now.2, now.3, now.4, now.5
     FROM (
         SELECT
             indicator, department, counterpart, period, starts,

@@ -1,10 +1,11 @@
 """The second computation: every indicator of the catalogue as SQL over the view ``facts`` of a generation (DESIGN 5.11).
 
-It knows the catalogue and the tables, and nothing of how the stream computes. A statement is put together from three parts:
+It knows the catalogue and the tables, and nothing of how the stream computes. A statement is put together from four parts:
 
     WINDOW_FACTS      which facts belong to which span (here a window; :mod:`sinks.published` has periods), and how long
     SHOWN             what of them a department says for itself, and what one pair says
     ANSWERS           one for each kind of aggregation: what they say together
+    TOLD              what of that is told: no pair with little behind it, nor what would give it away
 
 A fact is ``inside`` a span by ``counts_at``; what ``runs`` belongs to every span and is censored at its end. A clock that
 was missed and that nobody has stopped yet is both: one fact, determined, whose duration is not known. ``timed``: the row
@@ -28,7 +29,11 @@ QUANTILES = {Aggregation.p50: 0.5, Aggregation.p90: 0.9}
 OWN = "{generation:Identifier}"
 """The database of the generation that is asked about: a parameter of every statement."""
 
-SERIES = "measure, department, counterpart, span, ends"
+SERIES = "measure, department, counterpart, level, aside, span, ends"
+"""``aside``: the counterpart is told of in what is above it alone."""
+
+FEWEST = 5
+"""With fewer facts behind it, a value of a pair is not told."""
 
 
 class NotCovered(StoreError):
@@ -53,7 +58,9 @@ HOURS = """
 CALENDAR = "if({0} IN (SELECT calendar FROM crossdesk_public.calendar_time), {0}, '*')"
 
 DEPTHS = """
-    depths AS (SELECT department, toUnixTimestamp64Micro(since) AS since, depth FROM crossdesk_public.department_depths)"""
+    depths AS (
+        SELECT department, toUnixTimestamp64Micro(since) AS since, depth, hidden FROM crossdesk_public.department_depths
+    )"""
 
 RUNS = "(outcome IN ('running', 'paused') OR (outcome IN ('missed', 'excused') AND isNull(stop)))"
 DETERMINED = "outcome IN ('met', 'missed', 'excused', 'done')"
@@ -104,20 +111,23 @@ WINDOW_FACTS = f"""
     )"""
 
 # A department is shown at its own depth in the tree, a pair at that of its deeper side; what the tree does not name lies
-# at the top. Facts of other levels say the same again.
+# at the top. Facts of other levels say the same again. A hidden department is not shown.
 SHOWN = """
     placed AS (
         SELECT
             s.measure AS measure, s.department AS department, toString(s.counterpart) AS asker, s.level AS level,
             s.span AS span, s.ends AS ends, s.case_id AS case_id, s.outcome AS outcome, s.inside AS inside,
             s.runs AS runs, s.timed AS timed, s.duration AS duration,
-            own.depth AS depth, greatest(own.depth, other.depth) AS depth_of_pair
+            own.depth AS depth, greatest(own.depth, other.depth) AS depth_of_pair, other.hidden AS asker_hidden
         FROM spans AS s
         ASOF LEFT JOIN depths AS own ON s.department = own.department AND s.ends >= own.since
         ASOF LEFT JOIN depths AS other ON s.counterpart = other.department AND s.ends >= other.since
+        WHERE NOT own.hidden
     ),
     shown AS (
-        SELECT measure, department, counterpart, span, ends, case_id, outcome, inside, runs, timed, duration
+        SELECT
+            measure, department, counterpart, level, counterpart != '' AND asker_hidden AS aside, span, ends, case_id, outcome,
+            inside, runs, timed, duration
         FROM placed
         ARRAY JOIN arrayConcat(
             if(level = depth, [''], []),
@@ -142,8 +152,8 @@ ASKED = f"""
     FROM shown AS s INNER JOIN catalogue AS c ON s.measure = c.measure
     WHERE s.counterpart = '' OR c.pairs"""
 
-ANSWER = "indicator, department, counterpart, span, ends"
-COLUMNS = f"{ANSWER}, value, n, low, high, beyond"
+ANSWER = "indicator, department, counterpart, level, aside, span, ends"
+COLUMNS = "indicator, department, counterpart, span, ends, value, n, low, high, beyond"
 Z = "1.959963984540054"  # two-sided 95 %
 
 # Wilson's interval, multiplied out, so that its edges are exact where all or none were hit.
@@ -230,6 +240,23 @@ ANSWERS: Mapping[Aggregation, str] = {
 }
 
 
+# Of the pairs of a department at one level the little ones are hidden, and the next-smallest, until what is hidden is two and
+# not little: the department's own value counts them all. `before`: those that hide before this one does.
+TOLD = f"""
+    SELECT *
+    FROM (
+        SELECT
+            *, aside OR n < {FEWEST} AS little,
+            max(little) OVER before AS hides, count() OVER before AS parts, sum(n) OVER before AS behind
+        FROM (%s)
+        WINDOW before AS (
+            PARTITION BY indicator, department, counterpart = '', level, span, ends
+            ORDER BY little DESC, n, counterpart ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+    )
+    WHERE counterpart = '' OR NOT little AND NOT (hides AND (parts < 2 OR behind < {FEWEST}))"""
+
+
 def questions(indicators: Iterable[Indicator] = INDICATORS) -> list[tuple[str, list[Indicator]]]:
     """Each statement's last part, and the indicators that it answers."""
     found: dict[str, list[Indicator]] = {}
@@ -260,7 +287,7 @@ def asking(indicators: Sequence[Indicator]) -> dict[str, object]:
 
 def statement(facts: str, answer: str) -> str:
     """``facts`` defines ``spans``; ``answer`` is one of :data:`ANSWERS`."""
-    return f"WITH {HOURS}, {DEPTHS}, {facts}, {SHOWN}, {CATALOGUE}\nSELECT {COLUMNS} FROM ({answer}\n)"
+    return f"WITH {HOURS}, {DEPTHS}, {facts}, {SHOWN}, {CATALOGUE}\nSELECT {COLUMNS} FROM ({TOLD % answer}\n)"
 
 
 # -- at one instant

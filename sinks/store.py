@@ -22,13 +22,14 @@ class StoredRecord(NamedTuple):
 
 
 class Department(NamedTuple):
-    """``depth`` is 0 at the top, where ``parent`` is empty."""
+    """``depth`` is 0 at the top, where ``parent`` is empty. ``hidden``: it is told of in what is above it alone."""
 
     id: str
     name: str
     parent: str
     depth: int
     head_count: int
+    hidden: bool = False
 
 
 class CalendarTime(NamedTuple):
@@ -43,11 +44,14 @@ class CalendarTime(NamedTuple):
 
 
 class DepartmentDepth(NamedTuple):
-    """``depth`` 0 is the top; it holds from ``since`` (microseconds) until the department's next row."""
+    """``depth`` 0 is the top; it holds from ``since`` (microseconds) until the department's next row. ``hidden``: it is told of in
+    what is above it alone.
+    """
 
     department: str
     since: int
     depth: int
+    hidden: bool = False
 
 
 class DepartmentLine(NamedTuple):

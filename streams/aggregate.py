@@ -9,15 +9,21 @@ Where a fact belongs:
     met, without a stop               yes: what held              -
     running, paused                   -                           yes: censored at as_of
     cancelled, retracted              -                           -
+
+What is hidden (:mod:`streams.hidden`) says that there is nothing to say, as a pair does that has no facts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from streams.fact import Outcome
+from streams.hidden import hidden_pairs
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 from streams.rolling import Group, Series
 from streams.statistics import Survival, wilson
@@ -56,16 +62,36 @@ class Aggregator:
     def __init__(self, config: Configuration, as_of: int, offset: int) -> None:
         self.config, self.as_of, self.offset = config, as_of, offset
         self.depth: Callable[[str], int] = cache(lambda department: config.depth(department, as_of))
+        self.hidden = config.hidden(as_of)
 
     def shows(self, series: Series) -> bool:
-        """A department is shown at its own depth in the tree, a pair at that of its deeper side."""
+        """A department is shown at its own depth in the tree, a pair at that of its deeper side; a hidden one nowhere."""
+        if series.department in self.hidden:
+            return False
         depth, counterpart = self.depth(series.department), series.counterpart
         if not counterpart:
             return depth == series.level
         return depth <= series.level and max(depth, self.depth(counterpart)) == series.level
 
+    def pairs(self, measure: str, department: str, groups: Mapping[str, Group]) -> Iterator[IndicatorValue]:
+        """All of a department at one level, by counterpart: each hides others."""
+        found = [
+            v for counterpart, group in groups.items() for v in self.values(measure, department, counterpart, group)
+        ]
+        facts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for value in found:
+            facts[value.indicator, value.window][value.counterpart] = value.n
+        hidden = {what: frozenset(hidden_pairs(n, self.hidden)) for what, n in facts.items()}
+        for value in found:
+            yield _untold(value) if value.counterpart in hidden[value.indicator, value.window] else value
+
+    def silence(self, measure: str, department: str, counterpart: str) -> Iterable[IndicatorValue]:
+        """Of what has no facts any more, or is hidden."""
+        found = self.values(measure, department, counterpart, Group())
+        return map(_untold, found) if department in self.hidden else found
+
     def values(
-        self, measure: str, department: str, counterpart: str, group: Group, beside: Group
+        self, measure: str, department: str, counterpart: str, group: Group, beside: Group | None = None
     ) -> Iterator[IndicatorValue]:
         """Every indicator of the measure over every window; what runs now has none. ``beside``: the same department's facts of the
         measure that :data:`BESIDE` names.
@@ -76,9 +102,11 @@ class Aggregator:
         found = [("", i, _number(len(running))) for i in indicators if i.aggregation is Aggregation.running]
         for name, length in WINDOWS.items():
             window = group.window(name, floor - length, until)
-            said = Said(window, running, beside.window(name, floor - length, until).n if measure in BESIDE else 0)
+            said = Said(window, running, 0 if beside is None else beside.window(name, floor - length, until).n)
             found += [(name, i, _OVER[i.aggregation](i, said)) for i in indicators if i.aggregation in _OVER]
         for name, indicator, what in found:
+            if counterpart and not what.n:
+                what = NOTHING
             yield IndicatorValue(
                 indicator=indicator.name,
                 department=department,
@@ -104,8 +132,15 @@ class _Found(NamedTuple):
     beyond: bool = False
 
 
+NOTHING = _Found(None, 0)
+
+
+def _untold(value: IndicatorValue) -> IndicatorValue:
+    return msgspec.structs.replace(value, value=None, n=0, low=None, high=None, beyond=False)
+
+
 def _ratio(hits: int, n: int) -> _Found:
-    return _Found(hits / n, n, *wilson(hits, n)) if n else _Found(None, 0)
+    return _Found(hits / n, n, *wilson(hits, n)) if n else NOTHING
 
 
 def _attainment(_: Indicator, said: Said) -> _Found:
@@ -119,17 +154,13 @@ def _share(indicator: Indicator, said: Said) -> _Found:
 
 def _share_of_time(indicator: Indicator, said: Said) -> _Found:
     inside = said.inside
-    return (
-        _Found(inside.time(indicator.outcome) / inside.total_us, len(inside.ended))
-        if inside.total_us
-        else _Found(None, 0)
-    )
+    return _Found(inside.time(indicator.outcome) / inside.total_us, len(inside.ended)) if inside.total_us else NOTHING
 
 
 def _percentile(share: float, said: Said) -> _Found:
     found = said.survival.percentile(share)
     if found is None:
-        return _Found(None, 0)
+        return NOTHING
     return _Found(
         value=found.value / SECOND_US,
         n=said.survival.n,

@@ -5,11 +5,13 @@ All instants are UTC microseconds. Look-ups never fail: what is unknown has a pl
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
 from streams.company import Company, CompanyFile, SourceEntry
+from streams.hidden import hidden_departments, turns
 from streams.norm_entry import NormsFile
 from streams.norms import Norms
 from streams.people import Places
@@ -53,6 +55,9 @@ class Configuration:
         self.lapse = self.norms.lapse
         self.courteous = self.norms.courteous
         self.excused = self.norms.excused if self.norms.excuses else None
+        self.turns = turns(self.company)
+        """The instants at which other departments may be :meth:`hidden`."""
+        self._hidden: dict[int, dict[str, list[str]]] = {}
         self.sources = frozenset(source.name for source in files.company.sources)
 
     @classmethod
@@ -77,6 +82,13 @@ class Configuration:
     def head_count(self, department: str, at: int) -> int | None:
         """How many people it has with all below it, where the file says so."""
         return self.company.head_count(department, at)
+
+    def hidden(self, at: int) -> Mapping[str, list[str]]:
+        """Who is not told of by itself: department -> the small ones for whose sake (:func:`streams.hidden.hidden_departments`)."""
+        turn = bisect_right(self.turns, at)
+        if turn not in self._hidden:
+            self._hidden[turn] = hidden_departments(self.company, at)
+        return self._hidden[turn]
 
     def depth(self, department: str, at: int) -> int:
         """0 at the top."""

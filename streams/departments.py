@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -238,23 +239,31 @@ class Departments:
         """Every indicator at ``as_of``. Nothing before the first watermark of every source. What is folded while they are computed
         changes none of them.
 
-        Who had an answer once goes on to say that there is none: readers keep the last.
+        Who had an answer once goes on to say that there is none, and so does who is hidden: readers keep the last.
         """
         if self.meta.as_of == NEVER:
             return
         config = self.configuration(self.meta.config)
         aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
-        groups = {
-            (series.measure, series.department, series.counterpart): group
-            for series, group in self._rolled(config).groups.items()
-            if group and aggregator.shows(series)
-        }
-        asked = self.answered | groups.keys()
-        asked |= {(PART_OF[measure], who, "") for measure, who, giver in asked if measure in PART_OF and not giver}
-        nothing = Group()
-        for measure, who, giver in sorted(asked):
-            beside = groups.get((BESIDE.get(measure, ""), who, ""), nothing)
-            yield from aggregator.values(measure, who, giver, groups.get((measure, who, giver), nothing), beside)
+        groups = self._rolled(config).groups
+        shown = sorted(series for series, group in groups.items() if group and aggregator.shows(series))
+        own = {(s.measure, s.department): groups[s] for s in shown if not s.counterpart}
+        alone = own.keys() | {(measure, who) for measure, who, giver in self.answered if not giver}
+        alone |= {(PART_OF[measure], who) for measure, who in alone if measure in PART_OF}
+        for measure, who in sorted(alone):
+            group, beside = own.get((measure, who)), own.get((BESIDE.get(measure, ""), who))
+            if group or beside:
+                yield from aggregator.values(measure, who, "", group or Group(), beside)
+            else:
+                yield from aggregator.silence(measure, who, "")
+        silent = {about for about in self.answered if about[2]}
+        pairs = (series for series in shown if series.counterpart)
+        for (measure, who, _), level in groupby(pairs, key=itemgetter(0, 1, 2)):
+            of = {series.counterpart: groups[series] for series in level}
+            silent.difference_update((measure, who, giver) for giver in of)
+            yield from aggregator.pairs(measure, who, of)
+        for about in sorted(silent):
+            yield from aggregator.silence(*about)
 
     def _rolled(self, config: Configuration) -> Rolling:
         """Under this configuration, and with all that has changed."""

@@ -1,7 +1,8 @@
-"""Which departments are not told of by themselves: the small ones, and those that hide with them.
+"""Which departments, and which pairs of them, are not told of by themselves: the small ones, and those that hide with them.
 
 What is above a department counts it too. So where a single one below is hidden, or all of those are few people, what is above less
-what is shown below it would give them away: the next-smallest hides with them, until what is hidden is two and not small.
+what is shown below it would give them away: the next-smallest hides with them, until what is hidden is two and not small. So it is
+with the pairs of a department, whose own number counts them all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from streams.company import Company
 
 MIN_HEADCOUNT = 5
 """Fewer people are a small department, and are told of in what is above it alone."""
+
+MIN_FACTS = 5
+"""With fewer behind it, a value of a pair is not told."""
 
 K = TypeVar("K")
 
@@ -40,6 +44,22 @@ def covered(sizes: Mapping[K, int | None], hidden: Collection[K], least: int) ->
 
 def _known(size: int | None, least: int) -> int:
     return least if size is None else size
+
+
+def hidden_pairs(facts: Mapping[str, int], hidden: Collection[str]) -> list[str]:
+    """The counterparts with whom one value of a department is not told: those with few facts behind it, those that are ``hidden``
+    themselves, and those that hide with them, since the department's own value counts them all.
+
+    ``facts``: behind the value of each pair, at one level of the tree. Where there are none, there is nothing to hide.
+    """
+    some = {counterpart: n for counterpart, n in sorted(facts.items()) if n}
+    return covered(some, [who for who, n in some.items() if n < MIN_FACTS or who in hidden], MIN_FACTS)
+
+
+def turns(company: Company) -> tuple[int, ...]:
+    """The instants (UTC µs), ascending, at which other departments may be hidden: between two of them they are the same."""
+    moves = {start for history in company.groups.values() for start in history.starts}
+    return tuple(sorted(moves.union(company.reorganisations)))
 
 
 def hidden_departments(company: Company, at: int, least: int = MIN_HEADCOUNT) -> dict[str, list[str]]:

@@ -163,7 +163,7 @@ def test_a_demo_compares_itself_with_its_truth_file(demo: tuple[Path, Said]) -> 
 def test_a_fact_that_is_not_what_happened_is_shown_and_fails(demo: tuple[Path, Said], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(demo[0] / f"data/demo-5-{DAYS}", tmp_path / "d", symlinks=True))
     store = connect(f"chdb://{folder / 'store'}")
-    sql = "fact_id = (SELECT min(fact_id) FROM crossdesk_public.facts WHERE measure = 'ping_pong')"
+    sql = "fact_id = (SELECT min(fact_id) FROM crossdesk_cases.facts WHERE measure = 'ping_pong')"
     store.execute(
         "INSERT INTO crossdesk_1.facts_versions (* EXCEPT (fact_id, retracted, standing))"
         " SELECT * EXCEPT (fact_id, retracted, standing)"

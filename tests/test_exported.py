@@ -24,11 +24,11 @@ def promised(*entries: NormEntry) -> Configuration:
 
 def test_departments_are_those_that_are_named_and_where_cases_lie_that_have_none() -> None:
     configuration = example()
-    assert exported_departments(configuration) == frozenset({*configuration.departments, "_unmapped", "_unowned"})
+    assert exported_departments(configuration, 0) == frozenset({*configuration.departments, "_unmapped", "_unowned"})
 
 
 def test_where_every_group_is_a_department_all_are_shown() -> None:
-    assert exported_departments(trial_configuration("Europe/Berlin")) is None
+    assert exported_departments(trial_configuration("Europe/Berlin"), 0) is None
 
 
 def test_a_pair_counts_when_the_giver_is_named() -> None:

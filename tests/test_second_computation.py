@@ -308,34 +308,34 @@ def test_a_department_is_shown_at_its_depth_and_a_pair_at_that_of_its_deeper_sid
     paths = {"it": ("ops", "ops", "it"), "hr": ("people", "hr", "hr"), "ops": ("ops", "ops", "ops")}
     said = [
         runs(case, level=level, department=paths[who][level], counterpart=paths[asker][level])
-        for case, (who, asker) in enumerate((("it", "hr"), ("hr", "it"), ("it", "ops")))
+        for case, (who, asker) in enumerate((("it", "hr"), ("hr", "it"), ("it", "ops")) * 5)
         for level in range(3)
     ]
     shown = {key[1:3]: v.n for key, v in told(*said).items() if key[0] == "first_response_running_facts"}
     assert shown == {
-        ("ops", ""): 2,
-        ("ops", "people"): 1,
-        ("people", ""): 1,
-        ("people", "ops"): 1,
-        ("ops", "hr"): 1,
-        ("hr", ""): 1,
-        ("hr", "ops"): 1,
-        ("it", ""): 2,
-        ("it", "hr"): 1,
-        ("hr", "it"): 1,
-        ("it", "ops"): 1,
+        ("ops", ""): 10,
+        ("ops", "people"): 5,
+        ("people", ""): 5,
+        ("people", "ops"): 5,
+        ("ops", "hr"): 5,
+        ("hr", ""): 5,
+        ("hr", "ops"): 5,
+        ("it", ""): 10,
+        ("it", "hr"): 5,
+        ("hr", "it"): 5,
+        ("it", "ops"): 5,
     }
 
 
 def test_the_tree_is_that_of_the_instant(store: ClickHouse, told: Told) -> None:
-    said = [runs(1, level=level) for level in (1, 2)]
-    assert of_legal(told(*said), "running_facts", "").n == 1
+    said = [runs(case, level=level) for case in range(5) for level in (1, 2)]
+    assert of_legal(told(*said), "running_facts", "").n == 5
     moved = [DepartmentDepth(who, 0, depth) for who, depth in DEPTHS.items()]
     store.write_department_depths([*moved, DepartmentDepth("legal", NOON, 2)], 2)
     assert ("first_response_running_facts", "legal", "hr", "") in told(as_of=NOON - 1)
-    write(store, [runs(2, level=2)])
-    assert of_legal(told(as_of=NOON - 1), "running_facts", "").n == 1
-    assert of_legal(told(as_of=NOON), "running_facts", "").n == 2
+    write(store, [runs(5, level=2)])
+    assert of_legal(told(as_of=NOON - 1), "running_facts", "").n == 5
+    assert of_legal(told(as_of=NOON), "running_facts", "").n == 6
 
 
 def test_opening_hours_that_are_not_written_are_not_guessed(told: Told) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 
 from deploy.norms_page.observed import MEASURES, Ask, Observed, Told
@@ -15,7 +15,7 @@ from deploy.norms_page.waiting import line_of
 from deploy.numbers import in_order
 from ingest.event import instant as instant_of
 from streams.configuration import Configuration
-from streams.hidden import MIN_HEADCOUNT, hidden_departments
+from streams.hidden import MIN_HEADCOUNT
 from streams.norm_entry import FINISH, KINDS
 
 AT_ONCE = 50
@@ -45,9 +45,9 @@ class Pages:
         return in_order({d for d in known if not d.startswith("_")}, config)
 
     @cached_property
-    def hidden(self) -> dict[str, list[str]]:
+    def hidden(self) -> Mapping[str, list[str]]:
         """Those without a page, each with the small ones for whose sake: nothing that was observed of them is told."""
-        return hidden_departments(self.config.company, self.now)
+        return self.config.hidden(self.now)
 
     def place(self, department: str) -> str | None:
         """Whose page tells of it: its own, or that of the nearest above it that has one. None: nobody's."""

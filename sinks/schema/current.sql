@@ -1,22 +1,29 @@
 -- What everybody reads: the views of the current generation. They are replaced one after the other when it becomes another
 -- one. Who reads them needs no grant on what lies behind them, and has none on another generation.
-CREATE OR REPLACE VIEW crossdesk_public.facts DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.facts;
+-- What was told of a department before it became small, or of its pairs, is told no more.
 
 CREATE OR REPLACE VIEW crossdesk_public.indicators DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.indicators;
-
-CREATE OR REPLACE VIEW crossdesk_public.ran DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.ran;
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.indicators WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
 
 CREATE OR REPLACE VIEW crossdesk_public.published_revisions DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.published_revisions;
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.published_revisions WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
 
 CREATE OR REPLACE VIEW crossdesk_public.published DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.published;
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.published WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
 
 CREATE OR REPLACE VIEW crossdesk_public.combined DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.combined;
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.combined WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
 
 CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT * FROM {generation}.reciprocity;
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.reciprocity WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
+
+CREATE OR REPLACE VIEW crossdesk_cases.facts DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT * FROM {generation}.facts;
+
+CREATE OR REPLACE VIEW crossdesk_cases.ran DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT * FROM {generation}.ran;

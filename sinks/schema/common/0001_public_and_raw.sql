@@ -1,7 +1,6 @@
 -- Three kinds of databases, because a dashboard is no border: whoever may look at one may send any query (SEC-1).
---   crossdesk_public  what everybody may read who reads dashboards. It is the default database of every connection
---                     that crossdesk opens, so that `crossdesk query "SELECT … FROM facts"` needs no prefix.
---                     Grafana's user has SELECT here, readonly = 1, and no grant on anything else.
+--   crossdesk_public  what everybody may read who reads dashboards. Grafana's user has SELECT here, readonly = 1, and no
+--                     grant on anything else. Single cases have a database of their own (0004_small_departments.sql).
 --   crossdesk_1, …    what was computed from events, each time anew: a generation (schema/generation/). Its views in
 --                     crossdesk_public show the current one (schema/current.sql); nobody else sees another.
 --   crossdesk_raw     events as they came, with pseudonyms inside. For `crossdesk explain` and `crossdesk repair`.
