@@ -54,10 +54,14 @@ def line_rows(configuration: Configuration) -> Iterator[DepartmentLine]:
     """The whole tree, whenever that changes."""
     company = configuration.company
     for since in (LONG_AGO, *(at for at in company.reorganisations if at > LONG_AGO)):
-        yield DepartmentLine("", since, [], company.head_count("", since))
+        yield DepartmentLine("", since, [], company.head_count("", since), {})
         for department in configuration.departments:
             yield DepartmentLine(
-                department, since, company.line(department, since), company.head_count(department, since)
+                department,
+                since,
+                company.line(department, since),
+                company.head_count(department, since),
+                dict(company.sites(department)),
             )
 
 

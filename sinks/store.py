@@ -57,13 +57,14 @@ class DepartmentDepth(NamedTuple):
 class DepartmentLine(NamedTuple):
     """``line``: the departments from the top down to itself; ``head_count`` is of it and all below it, None where nobody says so.
     Both hold from ``since`` (microseconds) until the department's next row; ``""`` is the whole organisation. All departments have
-    a row for each instant at which the tree changes.
+    a row for each instant at which the tree changes. ``sites``: the people of its own, by site.
     """
 
     department: str
     since: int
     line: list[str]
     head_count: int | None
+    sites: dict[str, int]
 
 
 class Result(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from streams.dated import FOR_EVER, Dated, Day, Since, ZoneName, instant
 from streams.fact import UNMAPPED, UNOWNED
@@ -47,6 +47,7 @@ def _entries(key: str) -> BeforeValidator:
 DepartmentId = Annotated[str, AfterValidator(_department_id)]
 SourceName = Annotated[str, AfterValidator(_source_name)]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
+HeadCount = Annotated[int, Field(ge=0, strict=False)]
 
 
 class SourceEntry(Part):
@@ -62,11 +63,23 @@ class ParentEntry(Part):
 
 
 class DepartmentEntry(Part):
+    """``sites``: how many people of its own it has at each."""
+
     id: DepartmentId
     name: str = ""
     parent: Annotated[Listed[ParentEntry], _entries("department")] = ()
     zone: ZoneName | None = None
-    head_count: Annotated[int, Field(ge=0, strict=False)] | None = None
+    head_count: HeadCount | None = None
+    sites: Mapping[Name, HeadCount] = {}
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        known, all_of_them = sum(self.sites.values()), self.head_count
+        if all_of_them is not None and known > all_of_them:
+            raise refuse(
+                f"'{self.id}' has {known} people at its sites, and a head_count of {all_of_them}", "mend one of them"
+            )
+        return self
 
 
 class GroupEntry(Part):
@@ -224,6 +237,11 @@ class Company:
         below = [self.head_count(child, at) for child, parents in self.parents.items() if parents.at(at) == department]
         known = [count for count in below if count is not None]
         return sum(known) if known and len(known) == len(below) else None
+
+    def sites(self, department: str) -> Mapping[str, int]:
+        """How many people of its own it has at each; empty where the file does not say so."""
+        entry = self.entries.get(department)
+        return {} if entry is None else entry.sites
 
     def wave_closes(self, wave: str) -> int | None:
         """From when on no answer of it is taken, where the file says so."""

@@ -216,21 +216,17 @@ class _Pooling:
         return people if people >= n else None
 
     def _weighted(self, statistic: Statistic, department: str, wave: Wave, pooled: Sequence[Part]) -> float | None:
-        """Post-stratified by department. Leftovers of several departments are of no stratum, and count as they are."""
+        """Post-stratified by department, and by site where the company file knows these; what is of several counts as it is."""
         persons = sum(part.batch.persons for part in pooled)
         people = self._population(department, pooled, persons)
         if people is None or 100 * persons < WEIGHTED_FROM * people:
             return None
-        strata: dict[str, list[Part]] = defaultdict(list)
+        strata: dict[tuple[str, str], list[Part]] = defaultdict(list)
         rest: list[Part] = []
         for part in pooled:
-            label = part.batch.department
-            inner, _ = self.own(label, wave.at)
-            if part.batch.joined is Joined.cell or not inner:
-                strata[label].append(part)
-            else:
-                rest.append(part)
-        sizes = [(self.own(label, wave.at)[1], _sums(parts)) for label, parts in sorted(strata.items())]
+            stratum = self._stratum(part.batch, wave.at)
+            (rest if stratum is None else strata[stratum]).append(part)
+        sizes = [(self._size(*stratum, wave.at), _sums(parts)) for stratum, parts in sorted(strata.items())]
         known = [(heads, sums) for heads, sums in sizes if heads]
         if len(known) < len(sizes) or not known:
             return None
@@ -242,6 +238,17 @@ class _Pooling:
         balance = sum(weight * (sums.plus - sums.minus) for weight, sums in terms)
         of = sum(weight * sums.n for weight, sums in terms)
         return (100 if statistic is Statistic.enps else 1) * balance / of
+
+    def _stratum(self, batch: Batch, at: int) -> tuple[str, str] | None:
+        """Department and site; None: it is of several."""
+        department, is_cell = batch.department, batch.joined is Joined.cell
+        if sites := self.company.sites(department):
+            return (department, batch.site) if is_cell and batch.site in sites else None
+        return (department, "") if is_cell or not self.own(department, at)[0] else None
+
+    def _size(self, department: str, site: str, at: int) -> int | None:
+        """How many people it has; None: not known, or none, which cannot be."""
+        return self.company.sites(department)[site] or None if site else self.own(department, at)[1]
 
     def _own(self, department: str, at: int) -> tuple[bool, int | None]:
         """Whether there are departments below it; and how many people it has who are in none of those. None: not known."""

@@ -47,9 +47,7 @@ def share(value: float, n: int, population: int | None) -> Estimate:
 
 
 def enps(promoters: float, detractors: float, n: int, population: int | None) -> Estimate:
-    """100 (p_P - p_D) of both shares; SE = 100 sqrt((p_P + p_D - (p_P - p_D)^2) / n * (1 - n/N)).
-    The interval may reach beyond 100.
-    """
+    """100 (p_P - p_D), of both shares; SE = 100 sqrt((p_P + p_D - (p_P - p_D)^2) / n * (1 - n/N)). Its ends may lie beyond 100."""
     difference = promoters - detractors
     doubt = 1 if population is None else 1 - n / population
     half = Z * 100 * sqrt(max(promoters + detractors - difference**2, 0) / n * doubt)

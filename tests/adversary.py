@@ -108,11 +108,13 @@ class Life(NamedTuple):
 def company(version: int, parents: Mapping[str, str], groups: Mapping[str, str], **more: Any) -> Configuration:
     """``parents``: of each department, empty at the top; ``groups``: the department of each name that the source uses."""
     heads: Mapping[str, int] = more.pop("heads", {})
+    sites: Mapping[str, Mapping[str, int]] = more.pop("sites", {})
     departments = [
         {
             "id": d,
             **({"parent": parent} if parent else {}),
             **({"head_count": heads[d]} if d in heads else {}),
+            "sites": sites.get(d, {}),
         }
         for d, parent in parents.items()
     ]

@@ -45,6 +45,10 @@ def favourable(n: int, of: int, item: str = "empathy") -> dict[str, Item]:
     return {item: Item(of, total=5 * of, favourable=n)}
 
 
+def rated_favourable(n: int, of: int) -> dict[str, Item]:
+    return favourable(n, of, RATING)
+
+
 def would_recommend(promoters: int, detractors: int, of: int) -> dict[str, Item]:
     return {ENPS: Item(of, promoters=promoters, detractors=detractors)}
 
@@ -72,7 +76,7 @@ def random_batches(dice: random.Random, weeks: int = 30) -> Pooled:
             kind=kind,
             wave=f"2026-W{10 + week // 2}" if kind is Kind.ratings else f"wave {week // 4 * 7 % 5}",
             joined=dice.choice([*Joined]),
-            site=dice.choice(["", "north"]),
+            site=dice.choice(["", "north", "south", "west"]),
             about=dice.choice(asked),
             items=_items(dice, kind, persons),
         )
@@ -102,7 +106,9 @@ def _reorganised(dice: random.Random, departments: list[str], weeks: int) -> Con
             {**({"department": dice.choice(above["department"])} if n and dice.random() < 0.7 else {}), **since}
             for since in ({}, *({"since": f"{MONDAY + timedelta(days=day):%Y-%m-%d}"} for day in days))
         ]
-        heads = {"head_count": dice.randint(0, 120)} if dice.random() < 0.7 else {}
+        heads: dict[str, Any] = {"head_count": dice.randint(0, 120)} if dice.random() < 0.7 else {}
+        if "head_count" in heads and dice.random() < 0.4:
+            heads["sites"] = {site: dice.randint(0, heads["head_count"] // 2) for site in ("north", "south")}
         written.append({"id": department, "parent": parents, **heads})
     file = {"organisation": "t", "zone": "UTC", "hours": "always", "departments": written, "groups": []}
     return Configuration(Files(version=1, company=CompanyFile.model_validate(file)))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from streams.company import Company, CompanyFile
 from streams.fact import UNMAPPED, UNOWNED
@@ -138,3 +139,12 @@ def test_no_sum_is_made_up_of_children_whose_number_nobody_told() -> None:
         departments=[{"id": "all"}, {"id": "a", "parent": "all", "head_count": 3}, {"id": "b", "parent": "all"}]
     )
     assert family.head_count("all", 0) is None
+
+
+def test_sites_have_no_more_people_than_the_department() -> None:
+    sites = {"north": 15, "south": 10}
+    assert company(departments=[{"id": "it", "head_count": 25, "sites": sites}]).sites("it") == sites
+    assert company(departments=[{"id": "it", "sites": sites}]).sites("it") == sites
+    assert MOVING.sites("it") == MOVING.sites("nobody knows") == {}
+    with pytest.raises(ValidationError, match=r"'it' has 25 people at its sites, and a head_count of 24"):
+        company(departments=[{"id": "it", "head_count": 24, "sites": sites}])
