@@ -305,3 +305,27 @@ def test_a_published_hour_is_the_streams_window_at_its_end(
     for key, (value, n) in streamed.items():
         assert stored[key] == (pytest.approx(value, rel=0.01) if key[0] in QUANTILES else value, n), key
     tally("published values against the stream", len(stored))
+
+
+def test_a_pair_that_has_too_few_left_says_nothing_in_its_next_revision(store: ClickHouse) -> None:
+    """No facts would be an answer; and those that are left are too few to tell of."""
+    write(store, [took(case, 1, NOON, counterpart="hr") for case in range(5)])
+    sql = "SELECT revision, value, n FROM published WHERE counterpart = 'hr' AND period = 'day' AND indicator = 'resolution_facts'"
+    publish(store, MONDAY, TUESDAY, TUESDAY)
+    assert store.query(sql).rows == [(1, 5, 5)]
+    write(store, [took(0, 1, NOON, version=2, outcome=Outcome.cancelled, counterpart="hr")])
+    publish(store, MONDAY, TUESDAY, TUESDAY)
+    assert store.query(sql).rows == [(2, None, 0)]
+    assert of(rows(store), "facts") == [(MONDAY, 2, 4, 4)]
+    assert publish(store, MONDAY, TUESDAY, TUESDAY) == 0
+
+
+def test_a_department_that_is_hidden_then_is_not_published(store: ClickHouse) -> None:
+    tree = [DepartmentDepth(who, 0, 0) for who in ("it", "hr")]
+    store.write_department_depths(
+        [*tree, DepartmentDepth("legal", 0, 0), DepartmentDepth("legal", TUESDAY, 0, True)], 2
+    )
+    write(store, [took(1, 1, NOON), took(2, 1, TUESDAY + HOUR)])
+    publish(store, MONDAY, WEDNESDAY, WEDNESDAY)
+    assert {row[1] for row in rows(store, "hour")} == set(range(NINE - HOUR, TUESDAY - HOUR, HOUR))
+    assert rows(store) == [], "Monday ended when it was"
