@@ -11,8 +11,10 @@ from adversary import company
 from pooled import SPRING, WEEK_US, Pooled, batch, favourable, random_batches, simulated
 
 from deploy.calendar_time import line_rows
+from deploy.sink_cli import write_departments
 from sinks.clickhouse import ClickHouse, connect
 from sinks.morale import morale_at
+from streams.configuration import encode
 from streams.morale import MoraleValue
 from streams.pooling import morale
 
@@ -72,6 +74,16 @@ def test_both_say_the_same_of_the_simulated_company(store: ClickHouse, tally: Ca
     compared = sum(compare(store, pooled, pooled.until - back * WEEK_US + 1) for back in (0, 3))
     assert compared > 5_000
     tally("values of morale by SQL", compared)
+
+
+def test_a_version_of_the_configuration_brings_its_tree(store: ClickHouse) -> None:
+    files = company(3, {"ops": "", "it": "ops"}, {}, heads={"it": 9}, sites={"it": {"north": 4}}).files
+    write_departments(store, encode(files))
+    asked = "SELECT department, line, head_count, sites FROM department_lines ORDER BY department"
+    lines = [("", [], 9, {}), ("it", ["ops", "it"], 9, {"north": 4}), ("ops", ["ops"], 9, {})]
+    assert store.query(asked).rows == lines
+    write_departments(store, encode(company(4, {"it": ""}, {}).files))
+    assert store.query(asked).rows == [("", [], None, {}), ("it", ["it"], None, {})]
 
 
 def test_of_now_there_is_a_view(store: ClickHouse) -> None:
