@@ -96,6 +96,8 @@ def _heard(records: Iterator[Record], feedback: Feedback, recorder: Truth | None
         yield from feedback.hear(record)
     if recorder is not None:
         recorder.heard = feedback.heard
+        for value in feedback.measured(recorder.now):
+            recorder.count(value)
 
 
 def truth(seed: int, days: int = 120, **options: Unpack[Options]) -> Truth:

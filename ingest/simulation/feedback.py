@@ -16,6 +16,7 @@ from ingest.feedback import FLOOR, answered, rated, week_begins, week_of
 from ingest.identity import Identity, People
 from ingest.simulation.experience import Experience, Kind, Solution, microseconds
 from ingest.simulation.heard import Heard, Tally, Voices
+from ingest.simulation.measured import Measured
 from ingest.simulation.opinion import BEST, QUESTIONS, Opinion, of_case, of_department, of_working_here
 from ingest.simulation.parts import Company
 from ingest.simulation.respondents import Respondent, Respondents
@@ -77,6 +78,10 @@ class Feedback:
     def heard(self) -> Heard:
         """What has been published so far, in sums."""
         return self._tally.heard()
+
+    def measured(self, now: int) -> Iterator[Measured]:
+        """What must be measured of the suggestions that have been published, as of ``now`` in microseconds."""
+        return self._suggestions.measured(self._places, now)
 
     def hear(self, record: Record) -> Iterator[Week]:
         """The weeks that are over when ``record`` is said. All are told it, in the order of the log."""

@@ -93,13 +93,17 @@ class Truth:
         if self.places is None:
             raise ValueError("a truth that no simulation has begun: give it to `simulate`")
         for value in measure(account, self.places, self.now):
-            cell = Cell(value.measure, value.level, value.department, value.counterpart, value.outcome)
-            total = self.totals.setdefault(cell, Total())
-            total.n += 1
-            total.calendar_us += value.calendar_us
-            total.business_us += value.business_us
-            if self.each is not None:
-                self.each(value)
+            self.count(value)
+
+    def count(self, value: Measured) -> None:
+        """One value that must be measured."""
+        cell = Cell(value.measure, value.level, value.department, value.counterpart, value.outcome)
+        total = self.totals.setdefault(cell, Total())
+        total.n += 1
+        total.calendar_us += value.calendar_us
+        total.business_us += value.business_us
+        if self.each is not None:
+            self.each(value)
 
     def written(self) -> bytes:
         """The truth file: JSON, one line for each cell, and one for what people answered."""
