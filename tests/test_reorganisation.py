@@ -47,7 +47,7 @@ def at(record: e.Record) -> int:
 
 @pytest.fixture(scope="module")
 def records() -> list[e.Record]:
-    return list(simulate(1, DAYS, start=START, cases_per_day=CASES_PER_DAY))
+    return list(simulate(3, DAYS, start=START, cases_per_day=CASES_PER_DAY))
 
 
 def fold(records: list[e.Record], first: int, then: int) -> Overheard:
