@@ -416,18 +416,20 @@ def test_rework_per_case_is_what_the_simulation_had_done_again(
 def test_reciprocity_is_that_of_those_whom_the_simulation_had_thanked(
     company: Company, tally: Callable[[str, int], None]
 ) -> None:
+    """Of pairs with few cases nothing is said in either direction."""
+    shown = {key[1:3] for key, v in company.stream.items() if key[::3] == ("thanks_attainment_ratio", "28d") and v.n}
     thanks = Counter(
         (m.department, m.counterpart, m.outcome)
         for m in company.measured
         if m.measure == "thanks" and m.level == company.depth(m.department, m.counterpart)
     )
     right = {}
-    for pair in {(a, b) for a, b, _ in thanks if a != b}:
+    for pair in {pair for pair in shown if pair[1] and pair[::-1] in shown}:
         both = [(thanks[*way, "met"], thanks[*way, "missed"]) for way in (pair, pair[::-1])]
         low, high = sorted(met / max(met + missed, 1) for met, missed in both)
-        if high and all(map(sum, both)):
+        if high:
             right[pair] = (round(low / high, 12), min(map(sum, both)))
-    assert len(right) > 10
+    assert len(right) > 5
     found = {key[1:3]: (round(v.value or 0, 12), v.n) for key, v in company.reciprocity.items() if key[3] == "28d"}
     assert found == right
     tally("pairs whose thanks are the simulation's", len(right))

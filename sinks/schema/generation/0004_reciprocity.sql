@@ -1,6 +1,7 @@
 -- Whether two departments thank each other alike (METRICS 3.3): of both directions of a pair the smaller share of thanked cases,
 -- divided by the greater. Its rows are those of `combined`; `n` is of the direction with fewer cases, and nothing bounds it.
--- Where nobody has thanked anybody, or one of them asks nothing of the other, there is nothing to say.
+-- Where nobody has thanked anybody, or one of them asks nothing of the other, there is nothing to say; and of pairs that are not
+-- told of, `indicators` says nothing either.
 CREATE OR REPLACE VIEW {generation}.reciprocity AS
 SELECT
     'thanks_reciprocity_ratio' AS indicator, there.department AS department, there.counterpart AS counterpart,
