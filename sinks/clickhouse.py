@@ -183,12 +183,13 @@ class ClickHouse:
             shown, current = current, self._switched() or FIRST
 
     def _show_beside_cases(self, anew: bool) -> None:
-        """Who may list single cases finds beside them all that everybody may read. ``anew``: views may have other columns now. A view
-        that wants parameters has one place only.
+        """Who may list single cases finds beside them all that everybody may read, but for what wants parameters. ``anew``: views
+        may have other columns now.
         """
         rows = self._writer.query(
             f"SELECT name, groupArray(database) FROM system.tables WHERE database IN ('{columns.PUBLIC}', '{columns.CASES}')"
-            f" AND engine = 'View' AND NOT match(as_select, '[{{]\\\\w+:') GROUP BY name HAVING has(groupArray(database), '{columns.PUBLIC}')"
+            " AND engine = 'View' AND NOT match(as_select, '[{]\\\\w+:') GROUP BY name"
+            f" HAVING has(groupArray(database), '{columns.PUBLIC}')"
         ).result_rows
         for name, databases in rows:
             if anew or columns.CASES not in databases:

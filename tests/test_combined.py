@@ -20,6 +20,7 @@ from ingest.simulation.truth import Truth
 from sinks.clickhouse import ClickHouse, connect
 from sinks.store import DepartmentDepth
 from streams.fact import Fact, Outcome
+from streams.hidden import MIN_FACTS
 from streams.indicators import BY_NAME, COMBINED, WINDOWS, IndicatorValue
 from streams.statistics import wilson
 
@@ -47,6 +48,10 @@ def by_key(values: list[IndicatorValue]) -> dict[Key, IndicatorValue]:
     return found
 
 
+ALL = "crossdesk_1.combined"
+"""Also of pairs that are of too few to be told of in public."""
+
+
 def combined(store: ClickHouse, view: str = "combined") -> dict[Key, IndicatorValue]:
     """All that the view says."""
     sql = f"SELECT * EXCEPT as_of, toUnixTimestamp64Micro(as_of) AS as_of FROM {view}"
@@ -68,7 +73,7 @@ def stands(store: ClickHouse, department: str, as_of: int) -> None:
 def at_noon(store: ClickHouse, *facts: Fact, as_of: int = NOON) -> dict[Key, Any]:
     write(store, facts)
     stands(store, "legal", as_of)
-    return combined(store)
+    return combined(store, ALL)
 
 
 def said(measure: str, case: int, at: int = START + HOUR, **fields: Any) -> Fact:
@@ -260,9 +265,9 @@ def test_depths_are_those_that_held_at_that_instant(store: ClickHouse) -> None:
 
 
 def test_an_empty_store_says_nothing(store: ClickHouse) -> None:
-    assert combined(store) == {}
+    assert combined(store, ALL) == {}
     write(store, promise(1, True, True))
-    assert combined(store) == {}, "nor where it is not known how far"
+    assert combined(store, ALL) == {}, "nor where it is not known how far"
 
 
 def test_it_is_told_as_of_the_department_that_is_known_least(store: ClickHouse) -> None:
@@ -272,7 +277,7 @@ def test_it_is_told_as_of_the_department_that_is_known_least(store: ClickHouse) 
     facts = [*promise(1, True, True), *promise(2, True, True, at=NOON + 1)]
     assert at_noon(store, *facts, as_of=NOON + HOUR)[of_legal].n == 1
     stands(store, "hr", NOON + 2 * HOUR)
-    value = combined(store)[of_legal]
+    value = combined(store, ALL)[of_legal]
     assert (value.n, value.as_of) == (2, NOON + HOUR)
 
 
@@ -347,7 +352,7 @@ def test_every_combined_indicator_is_there_of_whom_the_catalogue_says(company: C
         assert {bool(value.counterpart) for value in found} == {
             pair for pair, has in ((False, entry.departments), (True, entry.pairs)) if has
         }, entry.name
-        assert {value.window for value in found} >= WINDOWS.keys() - {"1h"}
+        assert {value.window for value in found} >= {"7d", "28d"}
         for value in found:
             assert (value.low is not None) == bool(entry.interval)
             assert (
@@ -368,10 +373,11 @@ def test_what_has_a_formula_of_indicators_is_that_of_the_streams(
     for entry in (e for e in COMBINED if e.name in (SLIP, DEPENDABLE)):
         for who, value in {key[1:]: value for key, value in company.sql.items() if key[0] == entry.name}.items():
             parts = {part: company.stream[(part, *who)].value for part in entry.parts}
+            assert None not in parts.values(), "what is not told in parts is not told together"
             assert value.value == pytest.approx(eval(entry.formula, {}, parts), abs=1e-12), (entry.name, who)
             assert value.n == min(company.stream[(part, *who)].n for part in entry.parts)
             compared += 1
-    assert compared > 200
+    assert compared > 80
     tally("combined indicators by their parts", compared)
 
 
@@ -388,8 +394,13 @@ def test_the_share_of_a_pair_is_what_the_simulation_handed_over(
         if level == company.depth(taker, giver) and taker != giver
     }
     assert len(pairs) > 30
-    assert {pair: (value.value, value.n) for pair, value in company.of(SHARE).items()} == pairs
-    tally("shares of hand-overs that are the simulation's", len(pairs))
+    told = {pair: (value.value, value.n) for pair, value in company.of(SHARE).items()}
+    assert told == {pair: pairs[pair] for pair in told}
+    few = {pair for pair in pairs if handed[company.depth(*pair), *pair] < MIN_FACTS}
+    assert len(told) > 5
+    assert few
+    assert not few & told.keys()
+    tally("shares of hand-overs that are the simulation's", len(told))
 
 
 def test_rework_per_case_is_what_the_simulation_had_done_again(

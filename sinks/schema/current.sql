@@ -16,7 +16,9 @@ SELECT * FROM {generation}.published WHERE NOT has(hidden, department) AND NOT h
 
 CREATE OR REPLACE VIEW crossdesk_public.combined DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
-SELECT * FROM {generation}.combined WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
+SELECT * FROM {generation}.combined
+WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart)
+    AND (counterpart = '' OR (department, counterpart, window, indicator) IN (SELECT * FROM {generation}.pairs_told));
 
 CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden

@@ -127,3 +127,17 @@ ARRAY JOIN [
     ('rework_per_case_ratio', again / cases, if(counterpart = '', cases, 0), NULL, NULL)
 ] AS said
 WHERE n > 0;
+
+-- Pairs of which the stream tells nothing, since they are of too few, are not told of here either: those whose parts it tells.
+CREATE OR REPLACE VIEW {generation}.pairs_told AS
+WITH told AS (
+    SELECT department, counterpart, window, groupArray(indicator) AS parts
+    FROM {generation}.indicators WHERE counterpart != '' AND n > 0 GROUP BY department, counterpart, window
+)
+SELECT department, counterpart, window, one.1 AS indicator
+FROM told
+ARRAY JOIN [
+    ('hand_over_share_ratio', ['acceptance_facts']),
+    ('promise_slip_ratio', ['promise_first_attainment_ratio', 'promise_final_attainment_ratio'])
+] AS one
+WHERE hasAll(parts, one.2);
