@@ -21,7 +21,7 @@ from sinks.clickhouse import ClickHouse, connect
 from sinks.store import DepartmentDepth
 from streams.fact import Fact, Outcome
 from streams.hidden import MIN_FACTS
-from streams.indicators import BY_NAME, COMBINED, WINDOWS, IndicatorValue
+from streams.indicators import BY_NAME, COMBINED, IndicatorValue
 from streams.statistics import wilson
 
 NOON = START + 12 * HOUR
