@@ -27,7 +27,9 @@ from sinks.columns import database_of
 DOCS = Path(__file__).parents[1] / "docs"
 MADE_BY_CODE = "schema_migrations"
 """By whoever applies the others; it holds their numbers and names."""
-CASE_NAMES = {"case_id", "fact_id", "opener", "opener_id"}
+CASE_NAMES = {"case_id", "fact_id", "opener", "opener_id", "clock"}
+LOOKS, LISTS, OPERATES = "crossdesk_looks", "crossdesk_lists_cases", "crossdesk_operates"
+"""The roles of docs/kafka.md."""
 NAMED = re.compile(r"k1:[0-9a-f]{32}")
 
 
@@ -105,20 +107,46 @@ def test_tables_are_those_of_a_real_store(store: ClickHouse) -> None:
     }
 
 
-def test_the_role_for_numbers_may_read_nothing_that_names_a_case(store: ClickHouse) -> None:
+def rights() -> dict[str, set[str]]:
+    """The databases that each role of docs/kafka.md may read, by the grants there."""
     text = (DOCS / "kafka.md").read_text(encoding="utf-8")
-    granted = [one.strip() for one in text.split("```sql")[1].partition("```")[0].split(";") if one.strip()]
-    for statement in granted:
-        assert store.query(f"EXPLAIN AST {statement}").rows
-    naming = {
-        table
-        for table, columns in columns_of(store, views=True).items()
-        if table.startswith("crossdesk_public.") and columns & CASE_NAMES
+    granted = re.findall(r"^GRANT (.+) TO (\w+);$", text, re.MULTILINE)
+    may: dict[str, set[str]] = {}
+    for right, role in granted:
+        whole = re.fullmatch(r"SELECT ON (\w+)\.\*", right)
+        may.setdefault(role, set()).update({whole[1]} if whole else may[right])
+    return may
+
+
+def test_the_role_for_numbers_may_read_nothing_that_names_a_case(store: ClickHouse) -> None:
+    may = rights()
+    assert (may[LOOKS], may["grafana"]) == ({"crossdesk_public"}, {"crossdesk_public"})
+    assert may[LISTS] - may[LOOKS] == {"crossdesk_cases"}
+    assert may[OPERATES] - may[LISTS] == {"crossdesk_raw"}
+    there = columns_of(store, views=True)
+    naming = {table.partition(".")[0] for table, columns in there.items() if columns & CASE_NAMES}
+    assert naming == {"crossdesk_cases", "crossdesk_raw", GENERATION}
+    assert naming & may[LOOKS] == set()
+
+
+def test_the_roles_that_the_page_names_may_read_what_it_says() -> None:
+    may = rights()
+    said = {
+        (role, database)
+        for name, place in places.STORES.items()
+        for database in re.findall(r"`(\w+)`", name)
+        for role in re.findall(r"the role `(\w+)`", place.readers)
     }
-    assert naming == {"crossdesk_public.facts"}
-    taken = [re.findall(r"REVOKE SELECT ON (\S+) FROM crossdesk_numbers", statement) for statement in granted]
-    assert {table for tables in taken for table in tables} == naming
-    assert f"GRANT SELECT ON {naming.pop()} TO crossdesk_cases" in granted
+    assert said == {(LOOKS, "crossdesk_public"), (LISTS, "crossdesk_cases"), (OPERATES, "crossdesk_raw")}
+    assert [(role, database) for role, database in said if database not in may[role]] == []
+    of_persons = {table.partition(".")[0] for table, _ in HOLDS if table.startswith("crossdesk_")}
+    assert of_persons == {"crossdesk_raw"}
+    assert [role for role in (LOOKS, LISTS) if may[role] & of_persons] == []
+
+
+def test_every_database_of_a_store_has_a_place(store: ClickHouse) -> None:
+    named = {name for place in places.STORES for name in re.findall(r"`(crossdesk_\w+)`", place)}
+    assert named == {table.partition(".")[0] for table in columns_of(store, views=True)}
 
 
 @pytest.mark.parametrize("name", sorted(CONNECTORS))

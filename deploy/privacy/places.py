@@ -63,9 +63,14 @@ TOPICS: Mapping[str, Place] = {
         "single answers and ratings, a week at once, in random order",
         "pseudonyms of one wave",
         "`ingest`",
-        "sealing, and no other",
+        "sealing (`streams`), and no other",
     ),
-    "sealed": Place("sums of at least five persons' answers", NOBODY, "sealing", "who may see indicators"),
+    "sealed": Place(
+        "sums of at least five persons' answers",
+        NOBODY,
+        "sealing (`streams`)",
+        "sealing, the sink of ClickHouse; who may see indicators",
+    ),
     "indicators": Place(
         "the latest value of each indicator of each department",
         NOBODY,
@@ -92,31 +97,41 @@ STORES: Mapping[str, Place] = {
         "until their week is over, and five are due; keyed hashes of what has left: 35 days",
     ),
     "the state of sealing": Place(
-        "answers that are in no batch yet",
+        "answers that are in no batch yet: in the memory of `streams`, and where all runs in one process in that of `replay` and "
+        "`demo`",
         "hashes of pseudonyms of one wave",
         "sealing",
-        "sealing, and no other",
-        "until they are in a batch, or their wave closes",
+        "who can read that process",
+        "until they are in a batch, or their wave closes, or the process ends",
     ),
-    "ClickHouse: `crossdesk_public`, but for `facts`": Place(
-        "indicators, history, departments, opening hours",
+    "ClickHouse: `crossdesk_public`": Place(
+        "indicators, and what is computed of them when somebody asks; history; sealed batches, and morale; departments, how many "
+        "people they have, at which site, and which are hidden; opening hours",
         NOBODY,
         "the sink of ClickHouse",
-        "who may see indicators: the role `crossdesk_numbers`",
+        "who may see indicators: the role `crossdesk_looks`",
         "for ever",
     ),
-    "ClickHouse: `crossdesk_public.facts`, and the generations behind it": Place(
-        "what was measured, each with the number of its case",
+    "ClickHouse: `crossdesk_cases`": Place(
+        "what was measured, each with the number of its case (`facts`); how long each clock had run by each hour (`ran`); views of "
+        "`crossdesk_public`",
         NOBODY,
         "the sink of ClickHouse",
-        "who may list single cases: the role `crossdesk_cases`",
-        "for ever; other generations until they are removed",
+        "who may list single cases: the role `crossdesk_lists_cases`",
+        "for ever",
+    ),
+    "ClickHouse: `crossdesk_N`, of each generation": Place(
+        "facts, indicators and history, hidden departments included",
+        NOBODY,
+        "the sink of ClickHouse",
+        "the views of `crossdesk_public` and `crossdesk_cases`; operators",
+        "for ever; of other generations until they are removed",
     ),
     "ClickHouse: `crossdesk_raw`": Place(
         "events as they came; of an answer nothing but its place in the log",
         PSEUDONYMS,
         "the sink of ClickHouse",
-        "operators; no user of a dashboard",
+        "operators: the role `crossdesk_operates`; no user of a dashboard",
         "13 months",
     ),
     "Prometheus": Place(
@@ -148,26 +163,30 @@ STORES: Mapping[str, Place] = {
         "until they are thrown away",
     ),
     "a folder of `--data`": Place(
-        "the same as the topics, without answers, and the key of its pseudonyms, where all runs in one process",
+        "the same as the topics and ClickHouse, and the key of its pseudonyms, where all runs in one process; of answers what is "
+        "sealed, and nothing else",
         PSEUDONYMS,
         "`replay`, `demo`",
-        "the user who made it",
+        "the user who made it, and who has its token",
         "until it is removed",
     ),
 }
 
 NEVER = (
-    "**What is written**: subjects, descriptions, comments, notes, answers in words, reasons of ratings, attachments.",
+    "**What is written**: subjects, descriptions, comments, notes, messages of chats, answers in words, reasons of ratings, "
+    "attachments. Of a message it is known that it came, when, from which side, and whose it is, as a pseudonym.",
+    "**Tags and labels**, but for one thing: whether a case has one that the settings name under `exclude`.",
     "**Who somebody is**: names, addresses, telephone numbers, photos, birthdays, titles, pay, managers. What identifies a "
     "person in the source (a work e-mail address, an HR number, an account) is made a pseudonym in the memory of the "
     "process that read it.",
     "**When somebody answered** a survey or rated a case: only in which week. Nor about which case, and never who.",
-    "**What else somebody does**: presence, working hours, keystrokes, calendars, chats, and mail, but for the headers of "
-    "what comes into a shared mailbox that was named.",
+    "**What else somebody does**: presence, working hours, keystrokes, calendars; chats, but for those that are tickets of a "
+    "helpdesk; and mail, but for the headers of what comes into a shared mailbox that was named.",
 )
 NEVER_SAID = (
     "A number about a person: facts, indicators and batches know departments, and no field in them is a person's.",
-    "On the pages for colleagues, a number of a department of fewer than five people: it is part of its parent's.",
+    "An indicator of a department of fewer than five people, of what hides with it, or of a pair of departments with fewer than "
+    "five facts: they are part of what is above them, on pages, in history, and in Prometheus.",
     "A number of fewer than five persons' answers; that too few have answered; that somebody has.",
     "Who of several persons was slow: the pseudonym of who acted is read for one thing, in which department they were that "
     "day.",
@@ -177,11 +196,13 @@ LIMITS = (
     "knows from the helpdesk whose a case is, knows whose the pseudonym is. Both rights are for operators alone.",
     "**Facts carry the number of their case**, so that every number can be explained. Who may query them sees which cases a"
     " department had, and may look in the helpdesk, if they may there. So listing cases is a right of its own, apart from "
-    "seeing indicators: in ClickHouse the role `crossdesk_cases`; the drawing of a case over HTTP is off unless a folder is"
-    " served with `--cases`, and asks for the folder's token. Indicators, history and Prometheus carry no number of a case.",
-    "**Small departments** are hidden on the pages for colleagues only. In ClickHouse and Prometheus there are numbers of "
-    "every department that the company file names: do not name one of fewer than five people, but map its groups to what is"
-    " above it.",
+    "seeing indicators: in ClickHouse the database `crossdesk_cases`, and the role `crossdesk_lists_cases`; the drawing of a "
+    "case over HTTP is off unless a folder is served with `--cases`, and asks for the folder's token. Indicators, history and "
+    "Prometheus carry no number of a case.",
+    "**Small departments** are known by `head_count` in the company file: without it crossdesk tells of a department however "
+    "few are in it. Who may list cases sees those of small departments too, and of pairs with few facts.",
+    "**Indicators that are made of several** (the view `combined`) are told of pairs with few facts too; of a hidden "
+    "department never.",
     "**What a source calls its groups, services and cases** is kept as it is: a group called after a person names that "
     "person.",
 )
@@ -198,7 +219,7 @@ NEVER_READ: Mapping[str, str] = {
     ),
     "external_scores": "Everything else: customers, segments, comments.",
     "freshservice": (
-        "Subjects, descriptions, what is written in conversations, attachments, notes of resolution, custom "
+        "Subjects, descriptions, what is written in conversations, other tags, attachments, notes of resolution, custom "
         "fields other than that of `service`, phone numbers, addresses, and what is answered to the questions"
         " of a survey."
     ),
@@ -212,7 +233,7 @@ NEVER_READ: Mapping[str, str] = {
         "person may be part of `change`, and who is assigned is told only by who takes the case."
     ),
     "jira_service_management": (
-        "Summaries, descriptions, comments, attachments, worklogs, names, labels, other custom fields, and "
+        "Summaries, descriptions, comments, attachments, worklogs, names, other labels, other custom fields, and "
         "the comment that comes with a rating."
     ),
     "mailbox": "Subjects, bodies, attachments, names, and every other header.",
@@ -229,12 +250,12 @@ NEVER_READ: Mapping[str, str] = {
         "and the browser of who answered, the token of the response. No exact time of an answer leaves."
     ),
     "zammad": (
-        "Titles, texts, attachments, names, phone numbers, notes, tags, addresses of mails, time accounting, "
+        "Titles, texts, attachments, names, phone numbers, notes, other tags, addresses of mails, time accounting, "
         "checklists and links."
     ),
     "zendesk": (
-        "Subjects, descriptions, comments, attachments, names, phone numbers, addresses, tags, and the "
-        "comment that comes with a rating."
+        "Subjects, descriptions, comments, what is written in chats, attachments, names, phone numbers, addresses, "
+        "other tags, and the comment that comes with a rating."
     ),
 }
 """What is never read of what each connector is shown, as the page of the connector says it."""

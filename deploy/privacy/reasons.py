@@ -14,7 +14,7 @@ PSEUDONYM, OF_WAVE, ANSWER = "pseudonym", "pseudonym of one wave", "answer"
 CASES_ROW, MOMENT = "cases: a row", "cases: an event, as the fold keeps it"
 WAITING, WAVE = "state of sealing: an answer that waits", "state of sealing: a wave"
 RAW, REJECTED = "crossdesk_raw.events_versions", "rejected: a record"
-WRITTEN = "config: a person of company.yaml"
+COMPANY, WRITTEN = "config: company.yaml", "config: a person of company.yaml"
 
 HOLDS: Mapping[tuple[str, str], str] = {
     (ENVELOPE, "subject"): f"{PSEUDONYM} (events of persons), {OF_WAVE} (answers)",
@@ -26,6 +26,7 @@ HOLDS: Mapping[tuple[str, str], str] = {
     ("crossdesk.answered", "items"): ANSWER,
     ("crossdesk.rated", "person"): OF_WAVE,
     ("crossdesk.rated", "score"): ANSWER,
+    (COMPANY, "people"): PSEUDONYM,
     (WRITTEN, "person"): PSEUDONYM,
     (CASES_ROW, "log"): PSEUDONYM,
     (CASES_ROW, "held"): PSEUDONYM,
@@ -89,6 +90,24 @@ _FACT = {
     "departments": "for which departments it counts, at each level",
 }
 _DEPTHS = {"instant": "when opening hours begin or end", "cumulative_us": "how long it was open by then"}
+_BATCH = {
+    "id": "which batch",
+    "kind": "survey or ratings",
+    "closed": "at the end of which week",
+    "joined": "whether it is of one department, or of several together",
+    "department": "of which department those are who answered; empty: of the whole organisation",
+    "persons": "how many they are: five at least",
+}
+_ITEM = {
+    "n": "how many answered it: five at least",
+    "total": "sum of the scores",
+    "favourable": "how many gave 8 or more",
+    "promoters": "how many gave 9 or 10",
+    "detractors": "how many gave 6 or less",
+}
+_HIDDEN = (
+    "that it, or what hides with it, has few people: its indicators are in those of what is above it, and nowhere else"
+)
 _OF_A_PERIOD = {"period": "hour or day", "period_start": "which", "revision": "how often it was corrected"}
 
 REASONS: Mapping[str, Mapping[str, str]] = {
@@ -154,8 +173,35 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     },
     "directory: a place": {**_PLACE, "event": "which message said so, so that it can be corrected"},
     "directory: an absence": {"since": "from when on a person is away: used for no number yet", "until": "until when"},
+    COMPANY: {
+        "organisation": "what the pages call it",
+        "zone": "what a day is, and when opening hours are",
+        "hours": "when it is open",
+        "holidays": "when it is not",
+        "sources": "which sources are read, as below",
+        "departments": "what is measured, as below",
+        "groups": "which groups of a helpdesk are which department, as below",
+        "people": "whose department the file says, as below",
+        "bots": "which accounts are machines, as below",
+        "waves": "which surveys are open for longer or shorter than others, as below",
+    },
+    "config: a source of company.yaml": {"zone": "what its times mean that name no zone"},
+    "config: a department of company.yaml": {
+        "id": "which department",
+        "parent": "what it is a part of, as below",
+        "zone": "when its opening hours are",
+        "head_count": "how many people it has: with few it has no indicator of its own; how many are asked in a survey",
+        "sites": "how many of these at each site: how much the answers from there weigh",
+    },
+    "config: a parent of company.yaml": {"department": "which: empty, it is at the top"},
+    "config: a group of company.yaml": {
+        "source": "in which source it is",
+        "group": "which group of the helpdesk",
+        "department": "whose cases its cases are",
+    },
     WRITTEN: {"person": "whose department the file says, instead of an HR system"},
     "config: a bot of company.yaml": {"who": "what an account of a machine is called: its answers are none"},
+    "config: a wave of company.yaml": {"closes": "from which day on nothing more of it is taken"},
     CASES_ROW: {
         "format": "in which form it is written",
         "config": "under which configuration it was folded",
@@ -219,22 +265,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "released": "how many are in batches, by department",
     },
     "sealed: a batch": {
-        "id": "which batch",
-        "kind": "survey or ratings",
-        "closed": "at the end of which week",
-        "joined": "whether it is of one department, or of several together",
-        "department": "of which department those are who answered; empty: of several",
-        "persons": "how many they are: five at least",
+        **_BATCH,
         "items": "sums for each question, as below: no single answer",
         "proof": "by which sealing knows its own batch; says nothing without `feedback`, which is gone after 35 days",
     },
-    "sealed: an item of a batch": {
-        "n": "how many answered it: five at least",
-        "total": "sum of the scores",
-        "favourable": "how many gave 8 or more",
-        "promoters": "how many gave 9 or 10",
-        "detractors": "how many gave 6 or less",
-    },
+    "sealed: an item of a batch": _ITEM,
     "indicators: a value": {"offset": "the last fact behind it"},
     REJECTED: {
         "reason": "why it could not be read: it may quote the value that was no time or number",
@@ -259,6 +294,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "parent": "what it is a part of",
         "depth": "how deep it lies in the tree",
         "head_count": "how many people it has, as the company file says: fewer than five are shown only in their parent",
+        "hidden": _HIDDEN,
     },
     RAW: {
         "time": "when it happened",
@@ -272,7 +308,13 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "raw": "the event as it is above, to explain a number and to fold a case anew; empty for an answer",
     },
     "crossdesk_public.calendar_time_versions": {"calendar": "whose opening hours", **_DEPTHS},
-    "crossdesk_public.department_depths_versions": {"depth": "how deep it lies in the tree"},
+    "crossdesk_public.department_depths_versions": {"depth": "how deep it lies in the tree", "hidden": _HIDDEN},
+    "crossdesk_public.sealed_versions": {**_BATCH, **_ITEM, "item": "which question; of ratings there is one"},
+    "crossdesk_public.department_lines_versions": {
+        "line": "what it lies in, from the top: whose morale its answers are part of",
+        "head_count": "how many people it has: how many are asked in a survey",
+        "sites": "how many of its own at each site: how much the answers from there weigh",
+    },
     f"{GENERATION}.facts_versions": {
         **_CLOCK,
         "fact_id": "which fact",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_args
 
 import msgspec
+from pydantic import BaseModel
 
 from deploy.rejected import ledger
 from ingest import directory as people
@@ -26,7 +27,17 @@ SERIES = ("department", "counterpart", "window")
 """Labels of indicators: see ``sinks.prometheus``."""
 ENVELOPE = "every event"
 
+_ENTRIES: Mapping[str, type[BaseModel]] = {
+    "a source": company.SourceEntry,
+    "a department": company.DepartmentEntry,
+    "a parent": company.ParentEntry,
+    "a group": company.GroupEntry,
+    "a person": company.PersonEntry,
+    "a bot": company.BotEntry,
+    "a wave": company.WaveEntry,
+}
 _TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?([\w.]+)\s*\(")
+_ADDED = re.compile(r"ALTER TABLE ([\w.]+) ADD COLUMN (?:IF NOT EXISTS )?(\w+)")
 _TTL = re.compile(r"\bTTL\b.*?\bINTERVAL (\d+) (\w+)")
 _CLAUSE = re.compile(r"(PRIMARY|CONSTRAINT|UNIQUE|INDEX|CHECK)\b", re.IGNORECASE)
 
@@ -52,8 +63,9 @@ def records() -> Iterator[Schema]:
     """What the other topics and the states hold."""
     yield Schema("directory: a place", people.Place._fields)
     yield Schema("directory: an absence", people.Absence._fields)
-    yield Schema("config: a person of company.yaml", tuple(company.PersonEntry.model_fields))
-    yield Schema("config: a bot of company.yaml", tuple(company.BotEntry.model_fields))
+    yield Schema("config: company.yaml", tuple(company.CompanyFile.model_fields))
+    for what, entry in _ENTRIES.items():
+        yield Schema(f"config: {what} of company.yaml", tuple(entry.model_fields))
     yield Schema("cases: a row", _names(row.Row))
     yield Schema("cases: an event, as the fold keeps it", _names(timeline.Moment))
     yield Schema("cases: where a case stands", _names(timeline.Case))
@@ -68,8 +80,16 @@ def records() -> Iterator[Schema]:
 
 def stores() -> Iterator[Schema]:
     """The tables of ClickHouse, of the store of answers, and the labels of Prometheus."""
+    tables: dict[str, Schema] = {}
     for migration in (*load(), *load(GENERATION)):
-        yield from (_table(sql) for sql in statements(migration.sql) if _TABLE.search(masked(sql)))
+        for sql in statements(migration.sql):
+            if _TABLE.search(masked(sql)):
+                table = _table(sql)
+                tables[table.name] = table
+            elif added := _ADDED.search(masked(sql)):
+                table = tables[added[1]]
+                tables[table.name] = table._replace(fields=(*table.fields, added[2]))
+    yield from tables.values()
     for sql in answers.TABLES:
         table = _table(sql)
         yield table._replace(name=f"store of answers: {table.name}")
