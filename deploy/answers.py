@@ -14,14 +14,12 @@ from streams.effects import Output
 from streams.sealed import decode
 from streams.sealing import Sealing
 
-KEPT = 1 << 30
-
 
 class Answers:
     """``configuration`` gives a version of it."""
 
     def __init__(self, log: Log, configuration: Callable[[int], Configuration]) -> None:
-        self._sealing = Sealing({}, configuration, (decode(record.value) for record in log.read("sealed", 0, KEPT)))
+        self._sealing = Sealing({}, configuration, (decode(record.value) for record in log.every("sealed")))
         self._count = 0
 
     def take(self, records: Iterable[bytes], version: int) -> list[Output]:

@@ -29,6 +29,8 @@ from streams.configuration import Configuration, Files, encode
 from streams.departments import Departments
 from streams.effects import carry_out
 from streams.indicators import IndicatorValue
+from streams.morale import MoraleValue
+from streams.pooling import morale
 from streams.problems import Problem
 from streams.sealed import decode
 
@@ -296,6 +298,13 @@ class Embedded:
     def indicators(self) -> list[IndicatorValue]:
         """Every indicator as it stands now."""
         return list(self.departments.indicators()) if self.departments is not None else []
+
+    def morale(self) -> list[MoraleValue]:
+        """What sealed answers say, as of now."""
+        if self.configuration is None or self.as_of is None:
+            return []
+        sealed = map(decode, (record.value for record in self.log.every("sealed")))
+        return morale(sealed, self.configuration.company, self.as_of)
 
     # -- the end
     def close(self) -> None:

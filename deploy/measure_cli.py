@@ -112,9 +112,13 @@ def demo(
         values = bring_up_to_date(embedded, history=True)
         assert embedded.store is not None
         click.echo()
-        history, left, since = weekly(embedded.store), margins(embedded.store), started(embedded) or 0
-        nowhere = reasons(embedded.store, embedded.as_of or 0, report.WINDOW)
-        report.print_report(out, values, history, left, nowhere, configuration, since)
+        beside = report.Beside(
+            weekly(embedded.store),
+            margins(embedded.store),
+            reasons(embedded.store, embedded.as_of or 0, report.WINDOW),
+            embedded.morale(),
+        )
+        report.print_report(out, values, beside, configuration, started(embedded) or 0)
         comparison = truth_file.compare(embedded.store, simulated.truth(folder))
         report.print_comparison(out, comparison, folder / truth_file.TRUTH)
         _refuse_untrue(comparison, folder)

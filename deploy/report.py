@@ -7,16 +7,17 @@ are never ranked.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy import findings
+from deploy import findings, mood
 from deploy.left_out import Reasons
 from deploy.loose_norms import Margins
 from deploy.numbers import ENOUGH, Numbers, above, in_order, name_of
@@ -26,6 +27,7 @@ from deploy.words import NO_DATA, about, day, share
 from streams.configuration import Configuration
 from streams.fact import UNMAPPED, UNOWNED
 from streams.indicators import HORIZON_US, IndicatorValue
+from streams.morale import MoraleValue
 
 WIDTH = 79
 SHOWN = 5
@@ -60,20 +62,28 @@ SURE = (
 )
 
 
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Beside(NamedTuple):
+    """What a report looks at beside the present. Week by week, ``history``: what took how long, and how much of what was promised
+    was ``left``; ``reasons``: why cases count nowhere, over :data:`WINDOW`; ``morale``: what people answered.
+    """
+
+    history: Durations = NOTHING
+    left: Margins = NOTHING
+    reasons: Reasons = NOTHING
+    morale: Sequence[MoraleValue] = ()
+
+
 def print_report(
     console: Console,
     values: Sequence[IndicatorValue],
-    history: Durations,
-    left: Margins,
-    reasons: Reasons,
+    beside: Beside,
     configuration: Configuration,
     since: int,
 ) -> None:
-    """``values`` as they stand now; week by week, ``history``: what took how long, and how much of what was promised was ``left``;
-    ``reasons``: why cases count nowhere, over :data:`WINDOW`; ``since``: when measuring began.
-
-    Instants are microseconds.
-    """
+    """``values`` as they stand now; ``since``: when measuring began, in microseconds."""
     if not values:
         missing = ", ".join(sorted(configuration.sources))
         say(console, f"No indicators yet: they wait until every source has said how far it is complete ({missing}).")
@@ -85,13 +95,14 @@ def print_report(
     say(console, f"{days} day{'s' if days > 1 else ''} to {day(numbers.as_of, zone)} ({zone})")
     _section(console, "Who answers in time", findings.answers(numbers, configuration))
     _section(console, "Where hand-overs stall", findings.handovers(numbers, configuration))
-    promised = (*findings.promises(numbers, configuration), *findings.loose(left, numbers.as_of, configuration))
+    promised = (*findings.promises(numbers, configuration), *findings.loose(beside.left, numbers.as_of, configuration))
     _section(console, "What is promised, and kept", promised)
-    followed = findings.worth_following(history, numbers.as_of, configuration)
+    followed = findings.worth_following(beside.history, numbers.as_of, configuration)
     weeks = weeks_of(followed)
     title = "What got worse" + (f" in {weeks} weeks" if weeks >= FEWEST_WEEKS else "")
     _section(console, title, findings.slower(changes(followed), weeks, configuration))
-    _section(console, "What counts nowhere", findings.left_out(numbers, reasons, configuration))
+    _section(console, "What counts nowhere", findings.left_out(numbers, beside.reasons, configuration))
+    _section(console, "What people answered", mood.said(beside.morale, configuration))
     _title(console, "\nDepartment by department\n")
     console.print(_departments(numbers, configuration))
     _paragraph(console, LEGEND, "dim")

@@ -18,7 +18,7 @@ from deploy.demo import EXAMPLE, Demo
 from deploy.left_out import reasons
 from deploy.loose_norms import Left, Margins
 from deploy.numbers import Numbers
-from deploy.report import print_comparison, print_report
+from deploy.report import Beside, print_comparison, print_report
 from deploy.trend import Change, Durations, Series, Side
 from deploy.truth_file import Comparison, Difference
 from deploy.words import of_100
@@ -419,7 +419,7 @@ def test_the_store_is_asked_for_reasons_within_the_window_and_counts_a_case_once
 
 def page(*values: IndicatorValue) -> str:
     console = Console(file=StringIO(), width=80)
-    print_report(console, values, {}, {}, {}, CONFIGURATION, MONDAY)
+    print_report(console, values, Beside(), CONFIGURATION, MONDAY)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -21,7 +21,7 @@ from deploy import config_files, findings
 from deploy.calendar_time import depth_rows
 from deploy.embedded import departments_of
 from deploy.exported import exported_departments
-from deploy.report import print_report
+from deploy.report import Beside, print_report
 from deploy.trend import Series
 from ingest import event as e
 from ingest.connectors.simulated import simulate
@@ -263,7 +263,7 @@ def test_a_report_tells_nothing_of_a_small_department() -> None:
     assert [s.department for s in findings.worth_following(history, 60 * DAY, SMALL_LEGAL)] == ["it"]
     values = [value(who) for who in ("it", "commercial", "legal", "marketing")]
     values = [msgspec.structs.replace(v, indicator="resolution_running_facts", window="") for v in values]
-    print_report(Console(file=written, width=80), values, history, {}, {}, SMALL_LEGAL, 0)
+    print_report(Console(file=written, width=80), values, Beside(history), SMALL_LEGAL, 0)
     said = written.getvalue()
     assert "IT Service" in said
     assert "Legal" not in said

@@ -201,8 +201,6 @@ LIMITS = (
     "Prometheus carry no number of a case.",
     "**Small departments** are known by `head_count` in the company file: without it crossdesk tells of a department however "
     "few are in it. Who may list cases sees those of small departments too, and of pairs with few facts.",
-    "**Indicators that are made of several** (the view `combined`) are told of pairs with few facts too; of a hidden "
-    "department never.",
     "**What a source calls its groups, services and cases** is kept as it is: a group called after a person names that "
     "person.",
 )
