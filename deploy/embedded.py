@@ -88,7 +88,7 @@ class Embedded:
     def _start(self) -> None:
         self.cases = Cases(self.case_state, 0, self.configurations.__getitem__)
         self.departments = Departments(self.department_state, 1, self.configurations.__getitem__)
-        self.answers = Answers(self.log, self.configurations.__getitem__)
+        self._forget_answers()
         while behind := self.log.read_facts(self.departments.meta.offset + 1, STORE_FACTS):
             self._fold_facts(behind)
 
@@ -144,7 +144,7 @@ class Embedded:
         for count, record in enumerate(records, 1):
             if count <= done:
                 if isinstance(record, Prepared) and record.topic == "feedback":
-                    self._seal([record])  # what was sealed of it is found again
+                    self._say_sealed(self._seal([record]))  # what was sealed of it is found again
                 continue
             chunk.append(record if isinstance(record, Prepared) else prepare(record))
             if len(chunk) >= size:
@@ -158,11 +158,15 @@ class Embedded:
     def _take_in(self, chunk: Sequence[Prepared], position: str, count: int) -> None:
         at = now_us()
         sealed = self._seal([record for record in chunk if record.topic == "feedback"])
-        with self.log.transaction():
-            for topic in TOPICS:
-                self.log.append(topic, [(r.key, r.value) for r in chunk if r.topic == topic], at)
-            self.log.append("sealed", sealed, at)
-            self.log.set_position(position, count)
+        try:
+            with self.log.transaction():
+                for topic in TOPICS:
+                    self.log.append(topic, [(r.key, r.value) for r in chunk if r.topic == topic], at)
+                self.log.append("sealed", sealed, at)
+                self.log.set_position(position, count)
+        except BaseException:
+            self._forget_answers()
+            raise
         self.fold()
         self._write_beside()
 
@@ -172,6 +176,16 @@ class Embedded:
             return []
         outputs = self.answers.take((record.value for record in answers), max(self.configurations))
         return [(output.key.hex(), output.value) for output in outputs]
+
+    def _say_sealed(self, sealed: Sequence[tuple[str, bytes]]) -> None:
+        """What was not said when its week was published."""
+        if sealed:
+            with self.log.transaction():
+                self.log.append("sealed", sealed, now_us())
+
+    def _forget_answers(self) -> None:
+        """What was sealed in memory is not in the log: whoever goes on is told all answers again."""
+        self.answers = Answers(self.log, self.configurations.__getitem__)
 
     # -- through
     def fold(self) -> None:

@@ -12,15 +12,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from adversary import MONDAY, SOURCE, WEEK, company, mark
 from histories import facts_in, keep
 
 from deploy import config_files
+from deploy.ahead import Prepared, prepare
 from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded
 from deploy.log import Log, LogError, LogLocked
 from deploy.succession import Refused
 from ingest import event as e
 from ingest.connectors.simulated import simulate
+from ingest.feedback import answered
 from streams import fact
 from streams.cases import Cases
 from streams.configuration import Files
@@ -138,6 +141,37 @@ def test_a_full_disk_says_so_and_keeps_what_was_stored(tmp_path: Path) -> None:
         embedded.apply(config_files.load(EXAMPLE).configuration.files)
         list(embedded.accept("simulated", simulate(3, 3), size=400))
         assert healed == [msgspec.structs.replace(v, offset=0) for v in embedded.indicators()]
+
+
+def a_week_of_answers() -> list[Prepared]:
+    """Of five persons, and that it is published."""
+    items = {"empathy": 6}
+    answers = [answered(SOURCE, f"{n}", MONDAY, items=items, wave="spring", department="IT") for n in range(5)]
+    return [prepare(record) for record in (*answers, mark(MONDAY + WEEK, random.Random(1)))]
+
+
+def test_answers_that_were_sealed_when_the_disk_was_full_are_sealed_when_it_has_room(tmp_path: Path) -> None:
+    large = Prepared("rejected", "", b"{}" + b" " * 100_000, 0.0)
+    with Embedded(tmp_path, store=False) as embedded:
+        embedded.apply(config_files.load(EXAMPLE).configuration.files)
+        (pages,) = embedded.log.db.execute("PRAGMA page_count").fetchone()
+        embedded.log.db.execute(f"PRAGMA max_page_count={pages + 5}")
+        with pytest.raises(LogError, match=r"disk of .* is full"):
+            list(embedded.accept("survey", [*a_week_of_answers(), large]))
+        assert not list(embedded.log.every("sealed"))
+        embedded.log.db.execute(f"PRAGMA max_page_count={pages + 500}")
+        list(embedded.accept("survey", [*a_week_of_answers(), large]))
+        assert len(list(embedded.log.every("sealed"))) == 1
+
+
+def test_what_another_configuration_seals_of_answers_that_are_told_again_is_said_once(tmp_path: Path) -> None:
+    """Three of eight were still to come, too few for another batch; of ten it is five."""
+    eight, ten = (company(1, {"it": ""}, {"IT": "it"}, heads={"it": n}).files for n in (8, 10))
+    for files, batches in ((eight, 0), (ten, 1), (ten, 1)):
+        with Embedded(tmp_path, store=False) as embedded:
+            embedded.apply(files)
+            list(embedded.accept("survey", a_week_of_answers()))
+            assert len(list(embedded.log.every("sealed"))) == batches
 
 
 def test_the_same_configuration_makes_no_new_version(tmp_path: Path) -> None:
