@@ -137,12 +137,12 @@ def promises(numbers: Numbers, configuration: Configuration) -> Iterator[str]:
 
 
 def loose(known: Margins, as_of: int, configuration: Configuration) -> Iterator[str]:
-    """Of those who do the work, in the order of the company file: whose norm promises too little."""
+    """Of those who do the work and are not hidden, in the order of the company file: whose norm promises too little."""
     first = last_weeks(as_of)[0]
     if not any(left.week <= first for weeks in known.values() for left in weeks):
         yield f"Too early to say whether a norm is too loose: that takes {WEEKS} weeks."
         return
-    others = above(configuration, as_of) | {UNMAPPED, UNOWNED}
+    others = above(configuration, as_of).union({UNMAPPED, UNOWNED}, configuration.hidden(as_of))
     found = {who: weeks for who, weeks in too_loose(known, as_of) if who not in others}
     if not found:
         yield "No norm is clearly too loose."

@@ -21,6 +21,7 @@ from deploy import config_files, findings
 from deploy.calendar_time import depth_rows
 from deploy.embedded import departments_of
 from deploy.exported import exported_departments
+from deploy.loose_norms import Left, last_weeks
 from deploy.report import Beside, print_report
 from deploy.trend import Series
 from ingest import event as e
@@ -268,3 +269,10 @@ def test_a_report_tells_nothing_of_a_small_department() -> None:
     assert "IT Service" in said
     assert "Legal" not in said
     assert "Marketing" not in said
+
+
+def test_no_norm_of_a_small_department_is_called_too_loose() -> None:
+    weeks = [Left(week, 0.9, 30) for week in last_weeks(70 * DAY)]
+    of_it, *others = list(findings.loose({"it": weeks, "legal": weeks}, 70 * DAY, SMALL_LEGAL))[1:]
+    assert of_it.startswith("• IT Service: 90% to 90%")
+    assert not others
