@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from histories import DAY, HOUR, START, write
 
@@ -227,6 +228,17 @@ def test_a_hand_over_counts_when_it_happens_whatever_becomes_of_it(store: ClickH
     assert ("hr", "legal", "1h") not in shares
     assert shares["legal", "hr", "24h"] == shares["hr", "legal", "24h"] == (0.5, 2)
     assert shares["legal", "hr", "7d"] == (pytest.approx(2 / 3), 3)
+
+
+def test_a_share_of_fewer_than_five_hand_overs_is_not_told_although_as_many_acceptances_count(store: ClickHouse) -> None:
+    """Of five that count within the hour, one was handed over before it began."""
+    before, within = NOON - HOUR - 1, NOON - HOUR + 1
+    told = msgspec.structs.replace(thanked("legal", "hr", 5, 5), indicator="acceptance_facts")
+    store.write_indicators([msgspec.structs.replace(told, window=window) for window in ("1h", "24h")])
+    write(store, [fact for case in range(4) for fact in handed(case, "hr", "legal", (1,), at=within)])
+    found = at_noon(store, *handed(4, "hr", "legal", (1,), at=before, stop=NOON, counts_at=NOON))
+    assert found[SHARE, "legal", "hr", "1h"].n == 4
+    assert {key[3] for key in combined(store) if key[:3] == (SHARE, "legal", "hr")} == {"24h"}
 
 
 # -- rework

@@ -18,7 +18,9 @@ CREATE OR REPLACE VIEW crossdesk_public.combined DEFINER = CURRENT_USER SQL SECU
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
 SELECT * FROM {generation}.combined
 WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart)
-    AND (counterpart = '' OR (department, counterpart, window, indicator) IN (SELECT * FROM {generation}.pairs_told));
+    AND (counterpart = '' OR (department, counterpart, window, indicator) IN (SELECT * FROM {generation}.pairs_told))
+    -- its n is of all pairs; and what was told of may have been handed over before the window
+    AND (indicator != 'hand_over_share_ratio' OR round(value * n) >= 5);
 
 CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
