@@ -25,7 +25,7 @@ from deploy.norms_page.compose import Pages
 from deploy.norms_page.html import page_html
 from deploy.norms_page.open_hours import hours_of
 from deploy.norms_page.page import Hours
-from deploy.norms_page.promised import in_words
+from deploy.norms_page.promised import in_words, promises_of
 from deploy.norms_page_cli import page as command
 from ingest import event as e
 from ingest.connectors.simulated import simulate
@@ -518,6 +518,18 @@ def test_what_was_kept_to_a_small_department_is_not_told_nor_what_would_give_it_
     assert kept.keys() == {"it", "legal", "*"}
     assert kept["legal"] is None
     assert (kept["it"] is None) != (kept["*"] is None), "one of the two others goes untold with it"
+
+
+def test_what_was_kept_to_one_department_in_few_cases_is_not_what_is_left_of_the_others(config: Configuration) -> None:
+    def told(*judged: tuple[int, int]) -> list[tuple[str, int]]:
+        norms = ("procurement/acceptance/it", "procurement/acceptance/legal", "procurement/acceptance/*")
+        at, counted = us("2026-03-20"), dict(zip(norms, judged, strict=True))
+        found = promises_of(config, "procurement", at, counted, hidden=())
+        return [(one.promised.giver, one.n) for one in found if one.kind == "acceptance" and one.promised.kept]
+
+    assert sorted(told((9, 10), (5, 5), (20, 30))) == [("*", 30), ("it", 10), ("legal", 5)]
+    assert told((9, 10), (2, 4), (20, 30)) == [("*", 30)]
+    assert sorted(told((9, 10), (5, 5), (2, 3))) == [("*", 3), ("it", 10), ("legal", 5)], "the others together are no pair"
 
 
 def test_who_asks_for_a_hidden_one_is_told_where_it_is_and_why(folder: Path, tmp_path: Path) -> None:

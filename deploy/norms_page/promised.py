@@ -10,7 +10,7 @@ from deploy.numbers import ENOUGH
 from deploy.words import duration
 from streams.company import ANYBODY
 from streams.configuration import Configuration
-from streams.hidden import covered
+from streams.hidden import MIN_FACTS, covered
 from streams.norm_entry import KINDS, NormEntry, Rule
 from streams.norms import valid_from
 from streams.target import By, Days, Hours, Target, parse_target
@@ -83,9 +83,12 @@ def promises_of(
 
 
 def _untold(kind: str, counted: Mapping[Saying, list[tuple[int, int]]], hidden: Collection[str]) -> list[Saying]:
-    """Promises to those who are hidden; and what else hides with them, since the page says too how all of a kind were kept."""
+    """Promises to those who are hidden, and to one department that few cases count for; and what else hides with them, since the
+    page says too how all of a kind were kept.
+    """
     sizes = {said: sum(n for _, n in counts) for said, counts in counted.items() if said.kind == kind}
-    return covered(sizes, [said for said in sizes if said.giver in hidden], ENOUGH)
+    few = (said for said, n in sizes.items() if said.giver not in ("", ANYBODY) and 0 < n < MIN_FACTS)
+    return covered(sizes, {*few, *(said for said in sizes if said.giver in hidden)}, ENOUGH)
 
 
 def names_of(config: Configuration, department: str) -> dict[Saying, list[str]]:
