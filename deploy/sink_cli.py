@@ -46,9 +46,9 @@ def sink() -> None:
     """
 
 
-@sink.command(short_help="Write facts, indicators and events to ClickHouse.")
+@sink.command(short_help="Write facts, indicators, events and sealed answers to ClickHouse.")
 def clickhouse() -> None:
-    """Write facts, indicators and events to ClickHouse, and the departments of each configuration.
+    """Write facts, indicators, events and sealed answers to ClickHouse, and the departments of each configuration.
 
     Several share the partitions. CROSSDESK_SINKS_CLICKHOUSE_DSN_FILE names the file with the address.
     """
