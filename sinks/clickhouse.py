@@ -173,10 +173,10 @@ class ClickHouse:
         return int(generation) or None
 
     def _show_current(self) -> None:
-        """Has the views show the current generation. Somebody may have been stopped in the middle of it, or switch meanwhile."""
+        """Has the views show the current generation, as this code has them: they may hide more than before. Somebody may have been
+        stopped in the middle of it, or switch meanwhile.
+        """
         current, shown = self._switched() or FIRST, 0
-        if self._shows(columns.database_of(current)):
-            return
         while shown != current:
             for statement in statements(current_views(columns.database_of(current))):
                 self._writer.command(statement)
@@ -197,13 +197,6 @@ class ClickHouse:
                     f"CREATE OR REPLACE VIEW {columns.CASES}.{name} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS"
                     f" SELECT * FROM {columns.PUBLIC}.{name}"
                 )
-
-    def _shows(self, database: str) -> bool:
-        ((count,),) = self._writer.query(
-            f"SELECT count() FROM system.tables WHERE database IN ('{columns.PUBLIC}', '{columns.CASES}')"
-            f" AND as_select LIKE '% FROM {database}.%'"
-        ).result_rows
-        return int(count) == len(list(statements(current_views(database))))
 
     # -- what is written
     def write_facts(self, facts: Sequence[bytes]) -> None:

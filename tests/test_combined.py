@@ -230,7 +230,9 @@ def test_a_hand_over_counts_when_it_happens_whatever_becomes_of_it(store: ClickH
     assert shares["legal", "hr", "7d"] == (pytest.approx(2 / 3), 3)
 
 
-def test_a_share_of_fewer_than_five_hand_overs_is_not_told_although_as_many_acceptances_count(store: ClickHouse) -> None:
+def test_a_share_of_fewer_than_five_hand_overs_is_not_told_although_as_many_acceptances_count(
+    store: ClickHouse,
+) -> None:
     """Of five that count within the hour, one was handed over before it began."""
     before, within = NOON - HOUR - 1, NOON - HOUR + 1
     told = msgspec.structs.replace(thanked("legal", "hr", 5, 5), indicator="acceptance_facts")

@@ -529,7 +529,9 @@ def test_what_was_kept_to_one_department_in_few_cases_is_not_what_is_left_of_the
 
     assert sorted(told((9, 10), (5, 5), (20, 30))) == [("*", 30), ("it", 10), ("legal", 5)]
     assert told((9, 10), (2, 4), (20, 30)) == [("*", 30)]
-    assert sorted(told((9, 10), (5, 5), (2, 3))) == [("*", 3), ("it", 10), ("legal", 5)], "the others together are no pair"
+    assert sorted(told((9, 10), (5, 5), (2, 3))) == [("*", 3), ("it", 10), ("legal", 5)], (
+        "the others together are no pair"
+    )
 
 
 def test_who_asks_for_a_hidden_one_is_told_where_it_is_and_why(folder: Path, tmp_path: Path) -> None:

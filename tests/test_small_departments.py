@@ -228,6 +228,16 @@ def test_a_store_of_before_shows_cases_no_more(store: ClickHouse) -> None:
     assert store.query("SELECT count() FROM facts").rows == store.query("SELECT count() FROM indicators").rows == [(0,)]
 
 
+def test_a_store_of_before_hides_what_is_hidden_now(store: ClickHouse) -> None:
+    """Its views are as an earlier release made them."""
+    store.write_indicators([value("it"), value("legal")])
+    store.write_departments(departments_of(SMALL_LEGAL), 1)
+    store._writer.command("CREATE OR REPLACE VIEW crossdesk_public.indicators AS SELECT * FROM crossdesk_1.indicators")
+    store.migrate()
+    for view in ("crossdesk_public.indicators", "crossdesk_cases.indicators"):
+        assert store.query(f"SELECT department FROM {view}").rows == [("it",)]
+
+
 def test_the_grants_that_are_documented_are_what_clickhouse_reads(store: ClickHouse) -> None:
     """Nothing here can carry them out: chDB knows no users."""
     text = (ROOT / "docs" / "kafka.md").read_text(encoding="utf-8")
