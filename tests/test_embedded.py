@@ -147,7 +147,7 @@ def a_week_of_answers() -> list[Prepared]:
     """Of five persons, and that it is published."""
     items = {"empathy": 6}
     answers = [answered(SOURCE, f"{n}", MONDAY, items=items, wave="spring", department="IT") for n in range(5)]
-    return [prepare(record) for record in (*answers, mark(MONDAY + WEEK, random.Random(1)))]
+    return [*map(prepare, answers), prepare(mark(MONDAY + WEEK, random.Random(1)))]
 
 
 def test_answers_that_were_sealed_when_the_disk_was_full_are_sealed_when_it_has_room(tmp_path: Path) -> None:
