@@ -49,9 +49,9 @@ class SealingStage(Stage):
                 return False
             fold = self.fold
             assert fold is not None
-            await self.say(fold.batch(_numbered(batch)))
-            if not await batch.owned():
-                self.fold = None
+            effects = fold.batch(_numbered(batch))
+            if not await batch.owned() or not await self.say(effects, batch):
+                self.fold = None  # it has gone on
                 return False
             self.next_offset = batch.next_offset
         self.did(batch)
@@ -68,14 +68,21 @@ class SealingStage(Stage):
         if not await self.configured(batch, before):
             return False
         fold = Sealing({}, self.known.version, sealed)
-        await self.say(fold.batch(_numbered(before)))  # what a worker that was killed had not said
+        effects = fold.batch(_numbered(before))  # what a worker that was killed had not said
+        if not await batch.owned() or not await self.say(effects, batch):
+            return False
         self.fold = fold
         return True
 
-    async def say(self, effects: Effects) -> None:
-        """Returns when all replicas have it. The state is in memory alone."""
+    def place(self, batch: Batch) -> str:
+        """Its offsets are numbers of answers."""
+        return str(batch.tp)
+
+    async def say(self, effects: Effects, batch: Batch) -> bool:
+        """Returns when all replicas have it: whether the partition is still ours. The state is in memory alone."""
         records: list[Record] = [(output.key, output.value, []) for output in effects.outputs]
         await acknowledged(await send_all(self.app, self.topics.sealed, ONLY, records))
+        return await batch.owned()
 
     def versions(self, records: Iterable[Any]) -> Iterable[int]:
         for record in records:

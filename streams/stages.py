@@ -49,13 +49,17 @@ class Stage:
                 if self.refused.get(batch.tp) != batch.epoch and not await self.take(batch):
                     self.refused[batch.tp] = batch.epoch
             except Exception as error:  # Faust would start the agent again and stay, stuck
-                log.exception("%s, up to offset %d: stopped by an error", batch.tp, batch.next_offset)
+                log.exception("%s: stopped by an error", self.place(batch))
                 await self.app.crash(error)
                 return  # the batches behind it wait already
 
     async def take(self, batch: Batch) -> bool:
         """All effects of a batch, in order; or (False) none that matters: it comes again, here or at whoever has the partition."""
         raise NotImplementedError
+
+    def place(self, batch: Batch) -> str:
+        """What of the log is in hand, for whoever must find it."""
+        return f"{batch.tp}, up to offset {batch.next_offset}"
 
     def did(self, batch: Batch) -> None:
         """All that it led to is there."""

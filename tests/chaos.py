@@ -20,12 +20,10 @@ from typing import NamedTuple
 from clickhouse_process import ClickHouseServer
 from on_kafka import Installation, Process, ended, worker
 
-from deploy import config_files
-from deploy.demo import EXAMPLE
+from deploy.demo import Demo
 from deploy.embedded import Embedded
 from deploy.kafka.broker import Broker
 from ingest import topics as declared
-from ingest.connectors.simulated import simulate
 from sinks.clickhouse import ClickHouse, connect
 
 PARTITIONS = 4
@@ -118,8 +116,9 @@ def starters(
 
 def undisturbed(folder: Path, days: int) -> None:
     with Embedded(folder) as embedded:
-        embedded.apply(config_files.load(EXAMPLE).configuration.files)
-        for _ in embedded.accept("simulated", simulate(1, days)):
+        simulated = Demo(1, days)
+        embedded.apply(simulated.configuration().files)
+        for _ in embedded.accept(simulated.name, simulated.source(folder)()):
             pass
         embedded.flush()
 
