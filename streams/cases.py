@@ -172,7 +172,7 @@ class Cases:
         while heap and heap[0][0] <= until:
             wake, case_id = heapq.heappop(heap)
             if self.awaited.get(case_id) == wake:
-                del self.awaited[case_id]  # whoever has it in hand says what it awaits next
+                del self.awaited[case_id]  # whoever has it in hand says what it waits for next
                 due.add(case_id)
         return due
 

@@ -126,7 +126,6 @@ class Context:
         "now",
         "pending",
         "pictures",
-        "settled",
         "source",
         "version",
         "wake",
@@ -135,7 +134,7 @@ class Context:
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
-        self.levels, self.settled = config.every_level, config.settled_paths
+        self.levels = config.every_level
         self.case = NO_CASE
         self.pictures: dict[Key, Picture] = {}
         self.pending: list[tuple[str, Levels, Clock]] = []
@@ -257,16 +256,10 @@ class Context:
 
     def _share(self, clock: Clock, amount: Amount, at: int) -> tuple[int, int]:
         """Of a target, what is used at ``at``: a numerator and a denominator, for Fractions are slow."""
-        around, open, days, whole = clock.spent
-        since, goes_on = clock.spent_by, clock.calendar and at > clock.spent_by
+        around, open, days, whole = self._spent(clock, at) if clock.calendar else clock.spent
         if isinstance(amount, Days):
-            if goes_on:
-                gone, of = self.config.calendar(clock.keeper).days_in_integers(since, at)
-                days, whole = days * of + gone * whole, whole * of
             return days * amount.days.denominator, whole * amount.days.numerator
-        if isinstance(amount, RoundTheClock):
-            return around + (at - since if goes_on else 0), amount.us
-        return open + (self.config.calendar(clock.keeper).worked(since, at) if goes_on else 0), amount.us
+        return around if isinstance(amount, RoundTheClock) else open, amount.us
 
     def pause(self, clock: Clock, at: int) -> None:
         if clock.calendar:
@@ -334,33 +327,24 @@ class Context:
         if stop is None and department == UNOWNED and not _told(measure, clock):
             return
         since = clock.since if stop is None else stop
-        opener, start, counterpart = clock.opener, clock.start, clock.counterpart
-        settled = self.settled  # of most departments the path never changes
-        departments = settled.get(department) or self.config.path(department, start)
-        counterparts = settled.get(counterpart) or self.config.path(counterpart, start)
-        if levels:
-            departments = tuple([departments[level] for level in levels])
-            counterparts = tuple([counterparts[level] for level in levels])
-        self.pictures[measure, opener, levels or self.levels, departments] = Picture(
-            self.version,
-            (
-                outcome,
-                counts_at,
-                stop,
-                self.case_id,
-                measure,
-                opener,
-                start,
-                due,
-                since,
-                clock.calendar,
-                since - start,
-                clock.worked,
-                clock.norm,
-                flags,
-            ),
-            counterparts,
+        opener, start, path = clock.opener, clock.start, self.config.path
+        shared = (
+            outcome,
+            counts_at,
+            stop,
+            self.case_id,
+            measure,
+            opener,
+            start,
+            due,
+            since,
+            clock.calendar,
+            since - start,
+            clock.worked,
+            clock.norm,
+            flags,
         )
+        self.put(shared, levels, path(department, start), path(clock.counterpart, start))
 
     def draw_last(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """The fact of a clock that its measure lets go. The watermark may still have to judge it."""

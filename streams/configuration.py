@@ -49,7 +49,6 @@ class Configuration:
         self.person = self.company.person
         self.next_change = self.company.next_change
         self.path = self.company.path
-        self.settled_paths = self.company.settled_paths
         self.calendar = self.norms.calendar
         self.norm = self.norms.norm
         self.lapse = self.norms.lapse

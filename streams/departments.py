@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from streams.aggregate import BESIDE, CATALOGUE, PART_OF, Aggregator
 from streams.clock import NEVER
-from streams.fact import PLACE, TAKEN_BACK, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on
+from streams.fact import PLACE, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on, takes_back
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 from streams.rolling import PAIRS, Group, Rolling
 
@@ -140,15 +140,14 @@ class Departments:
         known = changes[key] if key in changes else self.state.get(key)
         if known is not None and known[VERSION] >= raw[VERSION]:
             return
-        if raw.startswith(TAKEN_BACK, VERSION.stop):  # kept as long as a fact, or an older version could come back
+        if takes_back(raw):  # kept as long as a fact, or an older version could come back
             raw = self._retracted(raw)
-        shelf = self.shelves.get(key[PLACE]) or self._shelf(key, raw)
+        shelf = self._shelf(key, raw)
         if known is None:
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
         if shelf.paired:
             self._remember(shelf, _facts(raw).counterparts)
-        if self.rolling is not None:
-            self._note(key, known)
+        self._note(key, known)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _now(self, key: bytes) -> bytes | None:

@@ -139,8 +139,7 @@ _BEFORE_VERSION = b"\xdc" + (len(Facts.__struct_fields__) + 1).to_bytes(2, "big"
 VERSION = slice(len(_BEFORE_VERSION), len(_BEFORE_VERSION) + 8)
 """Where in a record of facts its version stands, so that records can be compared unread: the greater is the newer."""
 _BYTES_OF_A_NUMBER = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
-TAKEN_BACK = _encode(Outcome.retracted)
-"""How a record of facts that is a retraction goes on after its version."""
+_RETRACTED = _encode(Outcome.retracted)
 
 
 def beginning(version: int) -> bytes:
@@ -158,7 +157,7 @@ def encode(record: FactRecord) -> bytes:
 
 def takes_back(raw: bytes) -> bool:
     """Whether a record of facts is a retraction."""
-    return raw.startswith(TAKEN_BACK, VERSION.stop)
+    return raw.startswith(_RETRACTED, VERSION.stop)
 
 
 PLACE = slice(16, 24)

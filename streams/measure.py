@@ -62,11 +62,15 @@ class Measure(Struct, array_like=True, gc=False):
         if self.clock is not None:
             yield self.name, self.clock
 
-    def both(self, broken: Clock | None) -> Iterator[Named]:
-        """The clock, and what may have been broken by a courtesy: if it was not, or no more, it is drawn anew."""
-        for clock in (self.clock, broken):
+    def with_others(self, name: str, *others: Clock | None) -> Iterator[Named]:
+        """The clock, and others whose facts are called ``name``: what the same moments start, or what may have been broken by a
+        courtesy. If it was not, or no more, it is drawn anew.
+        """
+        if self.clock is not None:
+            yield self.name, self.clock
+        for clock in others:
             if clock is not None:
-                yield self.name, clock
+                yield name, clock
 
     def draw(self, ctx: Context) -> None:
         """Draw every fact that may still change."""

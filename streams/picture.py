@@ -57,15 +57,12 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
     """
     case, said = case_key(case_id), dict[bytes, Output]()
     drawn: Iterable[tuple[Key, Picture]] = pictures.items()
-    for picture in pictures.values():
-        if picture.shared[0] is RETRACTED:
-            drawn = sorted(drawn, key=_standing)
-            break
+    if any(map(retracted, pictures.values())):
+        drawn = sorted(drawn, key=_standing)
     version, begins = -1, b""
     for (measure, opener, levels, departments), picture in drawn:
         if picture.version != version:
-            version = picture.version
-            begins = beginning(version)
+            version, begins = picture.version, beginning(picture.version)
         shared = begins + _encode(picture.shared)[1:]
         for owner, place, end in _places(measure, levels, departments, picture.counterparts, partition):
             key = opener + place + case

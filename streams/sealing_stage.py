@@ -11,14 +11,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ingest import event as e
 from streams.changelog import acknowledged
 from streams.configurations import Configurations
 from streams.effects import Effects
 from streams.sealed import decode
 from streams.sealing import Sealing
 from streams.settings import SEALING, Topics
-from streams.stages import Stage
+from streams.stages import Stage, named_versions
 from streams.transport import Batch, Record, send_all
 
 ONLY = 0
@@ -84,14 +83,8 @@ class SealingStage(Stage):
         await acknowledged(await send_all(self.app, self.topics.sealed, ONLY, records))
         return await batch.owned()
 
-    def versions(self, records: Iterable[Any]) -> Iterable[int]:
-        for record in records:
-            try:
-                mark = e.decode(record.value or b"")
-            except e.Unreadable:
-                continue  # the fold lets it by
-            if isinstance(mark, e.ConfigMark):
-                yield mark.data.version
+    def versions(self, batch: Iterable[Any]) -> Iterable[int]:
+        return named_versions(batch)
 
     async def read(self, topic: str, until: int | None = None) -> list[Any]:
         """All its records, or those before the offset ``until``."""

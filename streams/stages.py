@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic
 
@@ -157,14 +158,7 @@ class CasesStage(FoldStage[str]):
         return partition_of(key, self.topics.partitions)
 
     def versions(self, batch: Iterable[Any]) -> Iterable[int]:
-        for record in batch:
-            if not record.key:
-                try:
-                    mark = e.decode(record.value or b"")
-                except e.Unreadable:
-                    continue  # the fold sets it aside
-                if isinstance(mark, e.ConfigMark):
-                    yield mark.data.version
+        return named_versions(record for record in batch if not record.key)
 
     async def compute(self, fold: Cases, batch: Batch) -> tuple[dict[str, bytes | None], list[Sent]]:
         for_us = [record for record in batch if not record.headers or self.is_ours(record.headers)]
@@ -225,6 +219,15 @@ class DepartmentsStage(FoldStage[bytes]):
         if self.app.rebalancing or not self.app.tables.actives_ready:
             return []
         return [tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics.facts]
+
+
+def named_versions(records: Iterable[Any]) -> Iterator[int]:
+    """Those that marks among events or answers name. What cannot be read is the fold's to set aside, or to let by."""
+    for record in records:
+        with suppress(e.Unreadable):
+            mark = e.decode(record.value or b"")
+            if isinstance(mark, e.ConfigMark):
+                yield mark.data.version
 
 
 def as_record(value: i.IndicatorValue) -> Record:

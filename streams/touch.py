@@ -127,8 +127,7 @@ class Touch:
             self.absorb(cast("e.Absorbed", record), offset)
         else:
             self.add(moment(cast("e.CaseEvent | e.Suggestion", record)), offset)
-        if row.into or row.child or row.sent:
-            self.pass_on(offset)
+        self.pass_on(offset)
         row.offset = offset
 
     def wake(self, offset: int) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import settings
 
 from deploy.kafka.broker import Broker
 from ingest import topics as declared
+from sinks.clickhouse import ClickHouse, connect
 
 if TYPE_CHECKING:
     from on_kafka import Installation
@@ -54,6 +56,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker. Whoever uses it gives topics names of its own, or a generation."""
     with Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ClickHouse]:
+    """A store of chDB with nothing in it."""
+    opened = connect(f"chdb://{tmp_path / 'store'}")
+    opened.migrate()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,14 +45,6 @@ from streams.sealed import encode as encode_batch
 
 PARTITIONS = 3
 FACTS = facts_said(3, PARTITIONS)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ClickHouse]:
-    opened = connect(f"chdb://{tmp_path / 'store'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

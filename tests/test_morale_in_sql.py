@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
 from adversary import company
@@ -12,7 +11,7 @@ from pooled import SPRING, WEEK_US, Pooled, batch, favourable, random_batches, s
 
 from deploy.calendar_time import line_rows
 from deploy.sink_cli import write_departments
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.morale import morale_at
 from streams.configuration import encode
 from streams.morale import MoraleValue
@@ -20,14 +19,6 @@ from streams.pooling import morale
 
 NUMBERS = ("value", "low", "high", "weighted", "change", "change_low", "change_high")
 WORDS = tuple(name for name in MoraleValue.__struct_fields__ if name not in NUMBERS)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ClickHouse]:
-    opened = connect(f"chdb://{tmp_path / 'store'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def tell(store: ClickHouse, pooled: Pooled, version: int = 1) -> None:

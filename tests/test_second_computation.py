@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ from deploy.demo import EXAMPLE
 from ingest import event as e
 from ingest.connectors.simulated import simulate
 from ingest.feedback import we_did, you_said
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.recompute import NotCovered, indicators_at
 from sinks.store import CalendarTime, DepartmentDepth
 from streams.cases import Cases
@@ -45,14 +44,6 @@ SECOND = 1_000_000
 QUANTILES = {i.name for i in INDICATORS if i.aggregation in (Aggregation.p50, Aggregation.p90)}
 
 Key = tuple[str, str, str, str]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ClickHouse]:
-    opened = connect(f"chdb://{tmp_path / 'store'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def by_key(values: Iterable[IndicatorValue]) -> dict[Key, IndicatorValue]:

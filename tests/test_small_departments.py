@@ -5,7 +5,7 @@ Prometheus, nor in a report; and single cases are listed by whoever has a right 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,7 @@ from deploy.report import Beside, print_report
 from deploy.trend import Series
 from ingest import event as e
 from ingest.connectors.simulated import simulate
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.migrations import statements
 from sinks.prometheus import Exporter
 from sinks.store import BadQuery, DepartmentDepth
@@ -53,14 +53,6 @@ def with_heads(**heads: int) -> Configuration:
 
 
 SMALL_LEGAL = with_heads(legal=4)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ClickHouse]:
-    opened = connect(f"chdb://{tmp_path / 'store'}")
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def value(department: str, counterpart: str = "", n: int = 9) -> IndicatorValue:

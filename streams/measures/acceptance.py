@@ -60,10 +60,7 @@ class Acceptance(Measure):
     taken: Clock | None = None
 
     def clocks(self) -> Iterator[Named]:
-        if self.clock is not None:
-            yield self.name, self.clock
-        if self.taken is not None:
-            yield COMPLETE, self.taken
+        return self.with_others(COMPLETE, self.taken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind

@@ -63,10 +63,7 @@ class Ownership(Measure):
     """The rework that may turn out to be a thank-you."""
 
     def clocks(self) -> Iterator[Named]:
-        if self.clock is not None:
-            yield self.name, self.clock
-        if self.revived is not None:
-            yield REWORK, self.revived
+        return self.with_others(REWORK, self.revived)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         path = ctx.config.path

@@ -72,11 +72,7 @@ class Resolution(Measure):
     holding: Holding = ()
 
     def clocks(self) -> Iterator[Named]:
-        if self.clock is not None:
-            yield self.name, self.clock
-        for solved in (self.solved, self.broken):
-            if solved is not None:
-                yield EXCEEDED, solved
+        return self.with_others(EXCEEDED, self.solved, self.broken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         kind = m.kind

@@ -32,7 +32,7 @@ class SelfService(Measure):
     broken: Clock | None = None
 
     def clocks(self) -> Iterator[Named]:
-        return self.both(self.broken)
+        return self.with_others(self.name, self.broken)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
         if m.kind == kinds.reopened:
