@@ -201,7 +201,7 @@ def explain(
         fold(new_head(), [m for m in counted if m.time <= standing.since], lived)
     at = config.levels - 1 if level is None else level
     facts = [
-        f
+        f.known_by(now)
         for f in drawn(ctx.pictures)
         if f.level == at and f.outcome is not Outcome.retracted and (not measure or f.measure == measure)
     ]

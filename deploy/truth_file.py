@@ -18,7 +18,7 @@ from ingest.connectors.simulated import simulate_with_feedback
 from ingest.event import PUBLISHED, Record, watermark
 from ingest.simulation.feedback import Week
 from ingest.simulation.truth import Cell, Run, Total, Truth, WrongTruth, read
-from sinks.recompute import CALENDAR, HOURS, RUNS, WORKED_BY
+from sinks.recompute import AHEAD, CALENDAR, HOURS, RUNS, WORKED_BY
 from sinks.store import Asks
 
 TRUTH = "truth.json"
@@ -30,8 +30,10 @@ FACTS = f"""
     {WORKED_BY},
     known AS (
         SELECT
-            measure, level, department, counterpart, outcome, calendar_us, business_us,
-            startsWith(measure, 'waiting_') AS waits, {RUNS} AND isNull(stop) AS runs, runs AND calendar != '' AS goes_on,
+            measure, level, department, counterpart, calendar_us, business_us,
+            {AHEAD} AS ahead, if(ahead, 'running', outcome) AS outcome,
+            startsWith(measure, 'waiting_') AS waits,
+            ({RUNS} OR ahead) AND isNull(stop) AS runs, runs AND calendar != '' AS goes_on,
             toUnixTimestamp64Micro(start) AS start, toUnixTimestamp64Micro(since) AS since,
             {CALENDAR.format("calendar")} AS clock
         FROM crossdesk_cases.facts

@@ -64,6 +64,8 @@ DEPTHS = """
 
 RUNS = "(outcome IN ('running', 'paused') OR (outcome IN ('missed', 'excused') AND isNull(stop)))"
 DETERMINED = "outcome IN ('met', 'missed', 'excused', 'done')"
+AHEAD = "ifNull(counts_at = due AND due > fromUnixTimestamp64Micro({as_of:Int64}), 0) AND (isNull(stop) OR stop > due)"
+"""What is decided by coming due, after ``as_of``: see :meth:`streams.fact.Timed.known_by`."""
 
 # Of each calendar, its business time by `as_of`. Beside HOURS.
 WORKED_BY = """

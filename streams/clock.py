@@ -40,7 +40,7 @@ class Clock(Struct, array_like=True, gc=False):
     """``since``: running, or paused, since then; ``worked``: business time before ``since``; ``calendar``: whose hours it runs on,
     empty while paused. ``target``/``keeper``: the norm's target and the department on whose calendar it is due. The norm counts
     from ``judged_from``; ``spent`` is what was used before ``spent_by``, in each unit that a target may have. ``follow_up``: not a
-    duration but a promise to hold until ``due``: broken by a stop. ``judged``: its final judgement was drawn.
+    duration but a promise to hold until ``due``: broken by a stop. ``judged``: the watermark has nothing more to say of it.
     """
 
     opener: bytes
@@ -64,26 +64,21 @@ class Clock(Struct, array_like=True, gc=False):
     flags: str = ""
 
     def outcome(self, now: int) -> tuple[Outcome, int | None]:
-        """The outcome at watermark ``now`` and the instant at which it counts."""
+        """The outcome at watermark ``now`` and the instant at which it counts. That may lie ahead: of what holds unless something
+        comes, and of what is late once it is due.
+        """
         stop, due = self.stop, self.due
         if self.cancelled:
             return CANCELLED, stop
-        if self.follow_up:
-            if stop is not None and due is not None and stop <= due:
-                return MISSED, due
-            return (MET, due) if due is not None and now >= due else (RUNNING, None)
         if due is not None:
+            if self.follow_up:
+                return (MISSED if stop is not None and stop <= due else MET), due
             if stop is not None and stop <= due:
                 return MET, stop
-            return (MISSED, due) if now >= due else (RUNNING, None)
+            return (MISSED, due) if stop is not None or now >= due else (RUNNING, None)
         if stop is not None:
             return DONE, stop
         return (RUNNING if self.calendar else PAUSED), None
-
-    @property
-    def settled(self) -> bool:
-        """True when the watermark can no longer change it."""
-        return self.cancelled or self.due is None or self.judged or (self.stop is not None and self.stop <= self.due)
 
 
 @lru_cache(maxsize=4096)
@@ -124,7 +119,6 @@ class Context:
         "freed",
         "levels",
         "now",
-        "pending",
         "pictures",
         "source",
         "version",
@@ -137,7 +131,6 @@ class Context:
         self.levels = config.every_level
         self.case = NO_CASE
         self.pictures: dict[Key, Picture] = {}
-        self.pending: list[tuple[str, Levels, Clock]] = []
         self.wake = FAR
         self.freed = FAR
         self.early = False
@@ -345,12 +338,6 @@ class Context:
             flags,
         )
         self.put(shared, levels, path(department, start), path(clock.counterpart, start))
-
-    def draw_last(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
-        """The fact of a clock that its measure lets go. The watermark may still have to judge it."""
-        self.draw(measure, clock, levels)
-        if not clock.settled:
-            self.pending.append((measure, levels, clock))
 
     def retract(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """Take back what :meth:`draw` has drawn."""

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import lru_cache
+from typing import Self
 
 import msgspec
 from msgspec import Struct
@@ -57,7 +58,8 @@ class Timed(Struct, array_like=True, gc=False, frozen=True):
     While it runs, ``calendar_us`` and ``business_us`` are what had gone by at ``since``; from there the business time
     of ``calendar`` (a department's) is added, or none while ``calendar`` is empty. Once ``stop`` is set they are final; it
     lies ahead where it is known when nobody will wait any more. ``counts_at`` is when it enters a window: None while it is not
-    determined. What says for how long it is kept comes first: who files it away by its key reads no further.
+    determined. It may lie ahead too: the outcome is then the one that comes about by itself, unless something happens before
+    (:meth:`known_by`). What says for how long it is kept comes first: who files it away by its key reads no further.
     """
 
     version: int
@@ -79,6 +81,13 @@ class Timed(Struct, array_like=True, gc=False, frozen=True):
     @property
     def runs(self) -> bool:
         return goes_on(self.outcome, self.stop)
+
+    def known_by(self, now: int) -> Self:
+        """As it stands at watermark ``now``: what is decided by coming due still runs until then."""
+        due, stop = self.due, self.stop
+        if due is None or due <= now or self.counts_at != due or (stop is not None and stop <= due):
+            return self
+        return msgspec.structs.replace(self, outcome=RUNNING, counts_at=None)
 
     @property
     def source(self) -> str:

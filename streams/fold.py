@@ -72,13 +72,12 @@ _level_several = _every(m.name for m in _LEVEL if m.several)
 
 
 class Head(Struct, array_like=True, gc=False):
-    """Where the fold of a case stands: after the moment ``last``. ``pending`` are stopped clocks that await the watermark."""
+    """Where the fold of a case stands: after the moment ``last``."""
 
     last: Order
     case: Case
     whole: WholeStates  # type: ignore[valid-type]
     by_level: LevelStates  # type: ignore[valid-type]
-    pending: list[tuple[str, Levels, Clock]] = []
 
 
 def format_of(kept: type[Struct]) -> int:
@@ -159,12 +158,10 @@ def happen(head: Head, ctx: Context, until: int) -> None:
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
     happen(head, ctx, ctx.now)
-    await_watermark(head, ctx)
     clocks = awaited(head)
     for name, levels, clock in clocks:
         if clock.due is not None and clock.due <= ctx.now:
             ctx.draw(name, clock, levels)
-    await_watermark(head, ctx)  # without those that are judged now
     ctx.wake = min(ctx.wake, _soonest(head, clocks))
     if head.case.ended is not None:
         rest = head.case.ended + STUB_AFTER
@@ -186,14 +183,7 @@ def _soonest(head: Head, clocks: Iterable[tuple[str, Levels, Clock]]) -> int:
 
 def awaited(head: Head) -> list[tuple[str, Levels, Clock]]:
     """The clocks that the watermark may still have to judge."""
-    return [one for one in (*_running(head), *head.pending) if one[2].due is not None and not one[2].judged]
-
-
-def await_watermark(head: Head, ctx: Context) -> None:
-    """What measures have let go, and the watermark may still judge, is the head's from now on."""
-    if head.pending or ctx.pending:
-        head.pending = [p for p in (*head.pending, *ctx.pending) if not p[2].settled]
-        ctx.pending.clear()
+    return [one for one in _running(head) if one[2].due is not None and not one[2].judged]
 
 
 def _states_of(head: Head) -> list[Measure]:
@@ -226,14 +216,12 @@ def draw(head: Head, ctx: Context) -> None:
     """Every fact that may still change."""
     for state in _states_of(head):
         state.draw(ctx)
-    for name, levels, clock in head.pending:
-        ctx.draw(name, clock, levels)
 
 
 def at_rest(head: Head, now: int) -> bool:
     """True when the case ended long ago and no clock of it runs: it may become a stub."""
     ended = head.case.ended
-    if ended is None or now < ended + STUB_AFTER or head.pending:
+    if ended is None or now < ended + STUB_AFTER:
         return False
     return all(clock.judged for _, _, clock in _running(head))
 
@@ -340,7 +328,7 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
         standing.reason,
     )
     ctx.put(shared, ALL, path, ("",) * len(path))
-    head.case, head.pending = Case(ended=standing.since), []
+    head.case = Case(ended=standing.since)
     head.whole, head.by_level = WholeStates(), LevelStates()
     ctx.wake = FAR
     settle(head, ctx)

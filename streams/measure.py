@@ -111,14 +111,14 @@ class Measure(Struct, array_like=True, gc=False):
         """The clock got what it waited for."""
         if self.clock is not None:
             ctx.end(self.clock, at, flags)
-            ctx.draw_last(self.name, self.clock, self.levels)
+            ctx.draw(self.name, self.clock, self.levels)
             self.clock = None
 
     def give_up(self, ctx: Context, at: int) -> None:
         """The case ended without it."""
         if self.clock is not None:
             ctx.cancel(self.clock, at)
-            ctx.draw_last(self.name, self.clock, self.levels)
+            ctx.draw(self.name, self.clock, self.levels)
             self.clock = None
 
     def pass_to(self, ctx: Context, department: str, at: int, norm: str = "") -> None:

@@ -22,7 +22,6 @@ from streams.fold import (
     STRUCTURAL,
     STUB_AFTER,
     at_rest,
-    await_watermark,
     corrects,
     difference,
     draw,
@@ -209,8 +208,6 @@ class Touch:
         case = head.case
         if case.split_at is not None or case.lapses_at is not None:
             happen(head, ctx, self.now)
-        if ctx.pending:
-            await_watermark(head, ctx)
         self.history.append(m, head)
         if case.ended is not None:
             ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
@@ -268,7 +265,6 @@ class Touch:
         chunks: list[tuple[Raw, Sequence[Moment]]] = []
         for start in range(0, max(len(moments), 1), TAIL):
             chunk = moments[start : start + TAIL]
-            await_watermark(head, ctx)
             chunks.append((base if not start else Raw(encode(head)), chunk))
             for m in chunk:
                 step(head, m, ctx)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from test_measures import MONDAY, configuration
 
@@ -39,10 +41,33 @@ def test_elapsed_equal_to_the_target_is_met_and_one_microsecond_more_is_missed(l
 def test_what_is_overdue_is_missed_only_when_the_watermark_has_passed_it() -> None:
     ctx = context()
     clock = started(ctx)
-    ctx.end(clock, NINE + 5 * HOUR)  # a later stop is known already
     due = NINE + 4 * HOUR
     assert clock.outcome(due - 1) == (Outcome.running, None)
     assert clock.outcome(due) == (Outcome.missed, due)
+
+
+def test_what_will_have_been_late_is_said_ahead_and_counts_when_it_is_due() -> None:
+    ctx = context()
+    clock = started(ctx)
+    ctx.end(clock, NINE + 5 * HOUR)  # a later stop is known already
+    due = NINE + 4 * HOUR
+    assert clock.outcome(due - 1) == clock.outcome(due) == (Outcome.missed, due)
+
+
+def test_of_what_is_decided_by_coming_due_it_is_known_when_it_runs_no_more() -> None:
+    ctx = context()
+    held = ctx.follow_up(b"solved", NINE, "it", "finance", Fraction(1))
+    ctx.draw("reopening", held)
+    due = held.due
+    assert due is not None
+    assert held.outcome(NINE) == (Outcome.met, due)
+    (fact, *_) = facts(ctx.pictures)
+    assert (fact.known_by(due - 1).outcome, fact.known_by(due - 1).counts_at) == (Outcome.running, None)
+    assert fact.known_by(due) is fact
+    ctx.end(held, due - 1)
+    ctx.draw("reopening", held)
+    (fact, *_) = facts(ctx.pictures)
+    assert (fact.known_by(NINE).outcome, fact.counts_at) == (Outcome.missed, due)
 
 
 def test_only_working_time_inside_a_pause_moves_the_due_instant() -> None:

@@ -26,7 +26,7 @@ from ingest import event as e
 from ingest.change import Change, Message, in_sessions
 from ingest.changes import OPEN
 from sinks.clickhouse import ClickHouse, connect
-from sinks.recompute import indicators_at
+from sinks.recompute import AHEAD, indicators_at
 from streams.configuration import Configuration, Files
 from streams.departments import Departments
 from streams.effects import carry_out
@@ -160,6 +160,7 @@ class Folded:
         state: dict[bytes, bytes] = {}
         self.departments = Departments(state, 1, lambda _: config)
         carry_out(self.departments.batch(keyed(enumerate(self.said))).changes, state)
+        self.now = self.departments.meta.as_of
 
 
 def rows() -> Iterator[Any]:
@@ -186,9 +187,9 @@ def of(row: Row) -> list[str]:
     return measures
 
 
-def in_words(row: Row, facts: Mapping[str, Fact], config: Configuration) -> list[str]:
+def in_words(row: Row, facts: Mapping[str, Fact], now: int, config: Configuration) -> list[str]:
     found = []
-    for fact in facts.values():
+    for fact in (one.known_by(now) for one in facts.values()):
         if fact.measure in of(row):
             case = fact.case_id.removeprefix("desk/")
             found.append(f"{'' if case == 'C1' else f'{case} '}{fact.measure}: {described_whole(fact, config)}")
@@ -231,7 +232,7 @@ def test_rows_have_names_of_their_own() -> None:
 def test_the_stream_says_what_the_row_says(row: Row) -> None:
     told = Told(row)
     folded = Folded(told.records, told.config)
-    assert in_words(row, folded.facts, told.config) == sorted(row["facts"])
+    assert in_words(row, folded.facts, folded.now, told.config) == sorted(row["facts"])
     if "indicators" in row:
         assert shown(row, folded.departments.indicators()) == row["indicators"]
     if "counts" in row:
@@ -244,7 +245,7 @@ def test_the_fold_of_the_whole_case_says_what_the_row_says(row: Row) -> None:
     records = [e.decode(record) for record in told.records]
     now = max(microseconds(r.data.until) for r in records if isinstance(r, e.Watermark))
     events = [r for r in records if isinstance(r, e.CaseEvent)]
-    assert in_words(row, expected(events, told.config, now), told.config) == sorted(row["facts"])
+    assert in_words(row, expected(events, told.config, now), now, told.config) == sorted(row["facts"])
 
 
 @each_row
@@ -254,9 +255,10 @@ def test_sql_over_the_facts_says_what_the_row_says(row: Row, store: ClickHouse) 
     store.execute(f"TRUNCATE TABLE {store.database}.facts_versions")
     store.write_facts([raw for raw in folded.said if isinstance(decode(raw), Facts)])
     found = store.query(
-        "SELECT replaceRegexpOne(case_id, '^desk/', ''), measure, outcome, department, counterpart, flags"
+        "SELECT replaceRegexpOne(case_id, '^desk/', ''), measure,"
+        f" if({AHEAD}, 'running', outcome), department, counterpart, flags"
         f" FROM {store.database}.facts WHERE measure IN {{of:Array(String)}}",
-        {"of": of(row)},
+        {"of": of(row), "as_of": folded.now},
     )
     assert sorted(found.rows) == sorted(map(without_time, row["facts"]))
     if "indicators" in row:
@@ -283,4 +285,4 @@ def test_in_whatever_order_it_is_told(row: Row) -> None:
     for seed in range(5):
         random.Random(seed).shuffle(events)
         folded = Folded([first, *events, last], told.config)
-        assert in_words(row, folded.facts, told.config) == sorted(row["facts"])
+        assert in_words(row, folded.facts, folded.now, told.config) == sorted(row["facts"])

@@ -29,6 +29,7 @@ from streams.measure import Measure
 from streams.measures import MEASURES
 from streams.measures.after_hours import AFTER_HOURS, MILLION
 from streams.norm_entry import NormsFile
+from streams.timeline import microseconds
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -212,7 +213,7 @@ def comes_true(measure: str, block: list[str], describe: Callable[[Fact, Configu
         story.line(day, int(hour), int(minute), kind, what)
         now = {
             id: describe(f, story.config)
-            for id, f in story.facts.items()
+            for id, f in ((id, f.known_by(microseconds(story.last))) for id, f in story.facts.items())
             if f.measure.startswith(DRAWN.get(measure, (measure,)))
             and f.outcome not in (Outcome.running, Outcome.paused, Outcome.retracted)
         }

@@ -77,7 +77,7 @@ class Folded:
     def values(self) -> Iterator[Value]:
         for fact in self.held.values():
             if fact.outcome is not Outcome.retracted:
-                yield self.value(fact)
+                yield self.value(fact.known_by(self.now))
 
     def value(self, fact: Fact) -> Value:
         """With what has gone by since the fact was said, where it still runs."""

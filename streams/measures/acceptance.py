@@ -92,7 +92,7 @@ class Acceptance(Measure):
     def let_go(self, ctx: Context) -> None:
         """It cannot come straight back any more; that it held is known when its time has passed."""
         if self.taken is not None:
-            ctx.draw_last(COMPLETE, self.taken, self.levels)
+            ctx.draw(COMPLETE, self.taken, self.levels)
             self.taken = None
 
     def routed(self, m: Moment, case: Case, ctx: Context) -> None:

@@ -53,7 +53,7 @@ class AfterHours(Measure):
             for acts in self.acts:
                 clock = Clock(acts.opener, acts.start, acts.department, since=m.time, stop=m.time)
                 clock.worked, clock.due = acts.n * MILLION, m.time - acts.outside
-                ctx.draw_last(AFTER_HOURS, clock)
+                ctx.draw(AFTER_HOURS, clock)
             self.acts = ()
 
     def act(self, department: str, m: Moment, ctx: Context) -> None:

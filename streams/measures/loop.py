@@ -58,4 +58,4 @@ class Loop(Measure):
         clock, self.clock = self.clock, None
         if clock is not None:
             ctx.end(clock, max(at, clock.start))
-            ctx.draw_last(self.name, clock)
+            ctx.draw(self.name, clock)

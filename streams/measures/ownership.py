@@ -106,7 +106,7 @@ class Ownership(Measure):
     def rework(self, m: Moment, holder: str, giver: str, ctx: Context) -> None:
         clock = ctx.start(m.id, m.time, holder, giver)
         ctx.end(clock, m.time)
-        ctx.draw_last(REWORK, clock, self.levels)
+        ctx.draw(REWORK, clock, self.levels)
         self.revived = clock if m.kind == kinds.reopened else None
 
     def let_go(self, m: Moment, ctx: Context) -> None:

@@ -62,4 +62,4 @@ class PingPong(Measure):
         if clock is not None:
             clock.opener, clock.department, clock.counterpart = m.id, self.holder, self.giver
             ctx.end(clock, m.time, "finished" if self.finished else "")
-            ctx.draw_last(self.name, clock, self.levels)
+            ctx.draw(self.name, clock, self.levels)

@@ -96,7 +96,7 @@ class Promise(Measure):
             for name, clock in ((FIRST, promise.first), (FINAL, promise.final)):
                 if clock.stop is None:
                     ctx.end(clock, at)
-                ctx.draw_last(name, clock)
+                ctx.draw(name, clock)
         self.promises = tuple(promise for promise in self.promises if promise not in promises)
 
     def _called(self, id: str) -> tuple[Promised, ...]:

@@ -137,5 +137,5 @@ class Resolution(Measure):
             if solved.stop is None:
                 self.broken = solved
                 ctx.end(solved, at)
-            ctx.draw_last(EXCEEDED, solved)
+            ctx.draw(EXCEEDED, solved)
             self.solved = None

@@ -89,7 +89,7 @@ class Thanks(Measure):
         ctx.draw(self.name, thanks)
         of_them = ctx.copy(thanks)
         of_them.due, of_them.flags = at if timely else at - 1, flags
-        ctx.draw_last(TIMELY, of_them)
+        ctx.draw(TIMELY, of_them)
         self.clock, self.counted = None, True
 
     def reopened(self, at: int, ctx: Context) -> None:
@@ -97,7 +97,7 @@ class Thanks(Measure):
         if clock is None:
             return
         if _over(clock, at):
-            ctx.draw_last(self.name, clock)
+            ctx.draw(self.name, clock)
             self.counted = True
             return
         ctx.free(clock)
