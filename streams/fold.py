@@ -63,12 +63,13 @@ _every_whole = _every(m.name for m in _WHOLE)
 _every_level = _every(m.name for m in _LEVEL)
 _touched_whole = {kind: _every(m.name for m in _WHOLE if kind in m.on) for kind in kinds.NAMES}
 _touched_level = {kind: _every(m.name for m in _LEVEL if kind in m.on) for kind in kinds.NAMES}
-_WITH_ONE_CLOCK = [m.name for m in _WHOLE if not m.several]
-_one_clock = _every(f"{name}.clock" for name in _WITH_ONE_CLOCK)
-_with_several = _every(m.name for m in _WHOLE if m.several)
-_LEVEL_ONE_CLOCK = [m.name for m in _LEVEL if not m.several]
-_level_one_clock = _every(_LEVEL_ONE_CLOCK)
-_level_several = _every(m.name for m in _LEVEL if m.several)
+_AWAIT_ONE = [m.name for m in _WHOLE if m.awaits == "clock"]
+_await_one = _every(f"{name}.clock" for name in _AWAIT_ONE)
+_await_several = _every(m.name for m in _WHOLE if m.awaits == "clocks")
+_LEVEL_AWAIT_ONE = [m.name for m in _LEVEL if m.awaits == "clock"]
+_level_await_one = _every(_LEVEL_AWAIT_ONE)
+if any(m.awaits == "clocks" for m in _LEVEL):
+    raise TypeError("of a measure by levels only its clock is awaited: see _awaited")
 
 
 class Head(Struct, array_like=True, gc=False):
@@ -114,6 +115,8 @@ def step(head: Head, m: Moment, ctx: Context) -> None:
 
 def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     case = head.case
+    if kind == kinds.closed and not case.open and case.opener:
+        return  # what was solved is put away: that touches nobody
     was: Case = case.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
     advance(case, m, ctx.config, ctx.source)
     ctx.case = case
@@ -158,11 +161,10 @@ def happen(head: Head, ctx: Context, until: int) -> None:
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
     happen(head, ctx, ctx.now)
-    clocks = awaited(head)
-    for name, levels, clock in clocks:
+    for name, levels, clock in awaited(head):
         if clock.due is not None and clock.due <= ctx.now:
             ctx.draw(name, clock, levels)
-    ctx.wake = min(ctx.wake, _soonest(head, clocks))
+    ctx.wake = min(ctx.wake, next_wake(head))
     if head.case.ended is not None:
         rest = head.case.ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
@@ -171,19 +173,33 @@ def settle(head: Head, ctx: Context) -> None:
 
 def next_wake(head: Head) -> int:
     """The least watermark at which something will be decided, as things stand."""
-    return _soonest(head, awaited(head))
-
-
-def _soonest(head: Head, clocks: Iterable[tuple[str, Levels, Clock]]) -> int:
-    """``clocks``: those that were awaited, of which some may be judged by now."""
-    wake = min((clock.due for _, _, clock in clocks if clock.due is not None and not clock.judged), default=FAR)
     following = head.case.happens_next
-    return wake if following is None else min(wake, following[0])
+    wake = FAR if following is None else following[0]
+    for _, _, clock in awaited(head):
+        if clock.due is not None and clock.due < wake:
+            wake = clock.due
+    return wake
 
 
 def awaited(head: Head) -> list[tuple[str, Levels, Clock]]:
-    """The clocks that the watermark may still have to judge."""
-    return [one for one in _running(head) if one[2].due is not None and not one[2].judged]
+    """The clocks that the watermark may still have to judge, with the names of their facts and their levels."""
+    found: list[tuple[str, Levels, Clock]] = []
+    clock: Clock | None
+    for name, clock in zip(_AWAIT_ONE, _await_one(head.whole), strict=True):
+        if clock is not None and clock.due is not None and not clock.judged:
+            found.append((name, ALL, clock))
+    state: Measure
+    states: list[Measure]
+    for state in _await_several(head.whole):
+        for name, clock in state.clocks():
+            if clock.due is not None and not clock.judged:
+                found.append((name, ALL, clock))
+    for name, states in zip(_LEVEL_AWAIT_ONE, _level_await_one(head.by_level), strict=True):
+        for state in states:
+            clock = state.clock
+            if clock is not None and clock.due is not None and not clock.judged:
+                found.append((name, state.levels, clock))
+    return found
 
 
 def _states_of(head: Head) -> list[Measure]:
@@ -192,24 +208,6 @@ def _states_of(head: Head) -> list[Measure]:
     for some in _every_level(head.by_level):
         states += some
     return states
-
-
-def _running(head: Head) -> list[tuple[str, Levels, Clock]]:
-    """The clocks that measures hold, with the name of their facts and their levels."""
-    clocks = zip(_WITH_ONE_CLOCK, _one_clock(head.whole), strict=True)
-    found: list[tuple[str, Levels, Clock]] = [(name, ALL, clock) for name, clock in clocks if clock is not None]
-    state: Measure
-    for state in _with_several(head.whole):
-        found += [(name, ALL, clock) for name, clock in state.clocks()]
-    states: list[Measure]
-    for name, states in zip(_LEVEL_ONE_CLOCK, _level_one_clock(head.by_level), strict=True):
-        for state in states:
-            if state.clock is not None:
-                found.append((name, state.levels, state.clock))
-    for states in _level_several(head.by_level):
-        for state in states:
-            found += [(name, state.levels, clock) for name, clock in state.clocks()]
-    return found
 
 
 def draw(head: Head, ctx: Context) -> None:
@@ -223,7 +221,7 @@ def at_rest(head: Head, now: int) -> bool:
     ended = head.case.ended
     if ended is None or now < ended + STUB_AFTER:
         return False
-    return all(clock.judged for _, _, clock in _running(head))
+    return all(clock.judged for state in _states_of(head) for _, clock in state.clocks())
 
 
 class Standing(NamedTuple):

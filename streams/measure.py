@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from msgspec import Struct
 
@@ -37,18 +37,17 @@ class Apart(Exception):
 
 
 class Measure(Struct, array_like=True, gc=False):
-    """``on``: the kinds of moments that can touch it. ``clock``: what the watermark may judge.
+    """``on``: the kinds of moments that can touch it; closing what was solved touches none. ``awaits``: what the watermark may
+    have to judge: its ``clock``, or all of its clocks. It never has to where they are followed up, or have stopped.
 
     ``per_level``: two departments of one parent are one at the parent's level. A moment may then tell levels of the tree apart
     (:meth:`same`), and from there on each part has a state of its own, for its ``levels``; empty: for all of them.
-
-    ``several``: it holds other clocks than one, and tells them with the names of their facts (:meth:`clocks`).
     """
 
     name: ClassVar[str]
     on: ClassVar[tuple[int, ...]]
     per_level: ClassVar[bool] = False
-    several: ClassVar[bool] = False
+    awaits: ClassVar[Literal["", "clock", "clocks"]] = ""
 
     levels: Levels = ALL
     clock: Clock | None = None

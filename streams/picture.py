@@ -57,12 +57,15 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
     """
     case, said = case_key(case_id), dict[bytes, Output]()
     drawn: Iterable[tuple[Key, Picture]] = pictures.items()
-    if any(map(retracted, pictures.values())):
-        drawn = sorted(drawn, key=_standing)
+    for picture in pictures.values():
+        if picture.shared[0] is RETRACTED:
+            drawn = sorted(drawn, key=_standing)
+            break
     version, begins = -1, b""
     for (measure, opener, levels, departments), picture in drawn:
         if picture.version != version:
-            version, begins = picture.version, beginning(picture.version)
+            version = picture.version
+            begins = beginning(version)
         shared = begins + _encode(picture.shared)[1:]
         for owner, place, end in _places(measure, levels, departments, picture.counterparts, partition):
             key = opener + place + case

@@ -51,9 +51,9 @@ class Acceptance(Measure):
     """
 
     name = "acceptance"
+    awaits = "clock"
     on = (kinds.routed, kinds.reorganised, *sorted(ACTS), *ENDINGS)
     per_level = True
-    several = True
 
     holder: str = ""
     since: int = 0

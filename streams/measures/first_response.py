@@ -46,6 +46,7 @@ class FirstResponse(Measure):
     """
 
     name = "first_response"
+    awaits = "clock"
     on = (kinds.created, kinds.classified, kinds.routed, kinds.replied, kinds.asked_requester, *ENDINGS, kinds.reopened)
 
     skip: bool = False

@@ -33,6 +33,7 @@ class Loop(Measure):
     """
 
     name = "loop"
+    awaits = "clock"
     on = (kinds.you_said, kinds.we_did)
 
     told: int | None = None

@@ -26,6 +26,7 @@ class NextResponse(Measure):
     """
 
     name = "next_response"
+    awaits = "clock"
     on = (
         kinds.classified,
         kinds.routed,

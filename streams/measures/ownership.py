@@ -41,6 +41,7 @@ class Ownership(Measure):
     """
 
     name = "ownership"
+    awaits = "clock"
     on = (
         kinds.created,
         kinds.routed,
@@ -52,7 +53,6 @@ class Ownership(Measure):
         kinds.reopened,
     )
     per_level = True
-    several = True
 
     holder: str = ""
     since: int = 0

@@ -51,7 +51,7 @@ class Promise(Measure):
 
     name = "promise"
     on = (kinds.promised, kinds.promise_accepted, kinds.delivered, *ENDINGS)
-    several = True
+    awaits = "clocks"
 
     promises: tuple[Promised, ...] = ()
 

@@ -39,8 +39,6 @@ class Reopening(Measure):
     name = "reopening"
     on = (kinds.solved, kinds.closed, kinds.reopened)
 
-    several = True
-
     broken: Clock | None = None
 
     def clocks(self) -> Iterator[Named]:

@@ -54,6 +54,7 @@ class Resolution(Measure):
     """
 
     name = "resolution"
+    awaits = "clock"
     on = (
         kinds.created,
         kinds.classified,
@@ -65,7 +66,6 @@ class Resolution(Measure):
         *ENDINGS,
         kinds.reopened,
     )
-    several = True
 
     solved: Clock | None = None
     broken: Clock | None = None

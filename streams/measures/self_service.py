@@ -27,8 +27,6 @@ class SelfService(Measure):
     name = "self_service"
     on = (kinds.solved, kinds.reopened)
 
-    several = True
-
     broken: Clock | None = None
 
     def clocks(self) -> Iterator[Named]:

@@ -50,8 +50,6 @@ class Thanks(Measure):
     name = "thanks"
     on = (kinds.solved, kinds.closed, kinds.reopened, kinds.thanked)
 
-    several = True
-
     early: bool = False
     counted: bool = False
     broken: Clock | None = None
