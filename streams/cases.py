@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -104,19 +104,19 @@ class Cases:
                 continue
             self.meta.offset = offset
             try:
-                record = e.decode(raw)
+                record: Any = e.decode(raw)
             except e.Unreadable as error:
                 self.count("unreadable")
                 self.say("rejected", str(offset), rejected(self.partition, offset, error, raw))
             else:
                 kind = type(record)  # a union of 28 types takes isinstance longer than all else here
                 if kind in _OF_A_CASE:
-                    run.setdefault(record.key, []).append((offset, cast("OfACase", record)))
+                    run.setdefault(record.key, []).append((offset, record))
                 elif kind is e.Watermark:
-                    self._pass(cast("e.Watermark", record), offset)
+                    self._pass(record, offset)
                 elif kind is e.ConfigMark:
                     self._finish(run)
-                    self._follow(cast("e.ConfigMark", record))
+                    self._follow(record)
             if self.outdated:
                 self._finish(run)
                 self._refold_some(offset)

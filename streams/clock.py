@@ -99,6 +99,11 @@ def _told(measure: str, clock: Clock) -> bool:
     return measure == "orphan" or (clock.due is not None and not clock.keeper)
 
 
+@lru_cache(maxsize=1 << 16)
+def at_levels(path: tuple[str, ...], levels: Levels) -> tuple[str, ...]:
+    return tuple(path[level] for level in levels)
+
+
 NO_CASE = Case()
 
 
@@ -320,7 +325,8 @@ class Context:
         if stop is None and department == UNOWNED and not _told(measure, clock):
             return
         since = clock.since if stop is None else stop
-        opener, start, path = clock.opener, clock.start, self.config.path
+        config, counterpart, opener, start = self.config, clock.counterpart, clock.opener, clock.start
+        lasting, path = config.lasting, config.path
         shared = (
             outcome,
             counts_at,
@@ -337,7 +343,8 @@ class Context:
             clock.norm,
             flags,
         )
-        self.put(shared, levels, path(department, start), path(clock.counterpart, start))
+        here = lasting.get(department) or path(department, start)
+        self.put(shared, levels, here, lasting.get(counterpart) or path(counterpart, start))
 
     def retract(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """Take back what :meth:`draw` has drawn."""
@@ -348,8 +355,7 @@ class Context:
     def put(self, shared: Shared, levels: Levels, departments: tuple[str, ...], counterparts: tuple[str, ...]) -> None:
         """The facts as they stand now, at some levels or at all; of departments and counterparts come all levels."""
         if levels:
-            departments = tuple(departments[level] for level in levels)
-            counterparts = tuple(counterparts[level] for level in levels)
+            departments, counterparts = at_levels(departments, levels), at_levels(counterparts, levels)
         key = (shared[4], shared[5], levels or self.levels, departments)
         self.pictures[key] = Picture(self.version, shared, counterparts)
 

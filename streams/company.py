@@ -156,7 +156,8 @@ class Company:
         self.levels = 1 if self.each else max((len(line) for line in self._lines()), default=1)
         self._own: dict[tuple[str, str], str] = {}
         self._paths: dict[str, Dated[tuple[str, ...]]] = {}
-        self._constant: dict[str, tuple[str, ...]] = {}
+        self.lasting: dict[str, tuple[str, ...]] = {}
+        """The paths, once they were asked for, that never change."""
         self._changes: dict[tuple[str, str], Dated[tuple[str, ...]]] = {}
 
     def department(self, source: str, group: str, at: int) -> str:
@@ -191,14 +192,14 @@ class Company:
 
     def path(self, department: str, at: int) -> tuple[str, ...]:
         """The department at each level, from the top, ``levels`` of them; below its own depth it stands for itself."""
-        path = self._constant.get(department)
+        path = self.lasting.get(department)
         if path is not None:
             return path
         history = self._paths.get(department)
         if history is None:
             history = self._paths[department] = self._path(department)
             if len(paths := {path for _, path in history}) == 1:
-                self._constant[department] = paths.pop()
+                self.lasting[department] = paths.pop()
         return history.at(at)
 
     def next_change(self, source: str, group: str, after: int) -> int | None:

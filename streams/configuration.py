@@ -48,7 +48,7 @@ class Configuration:
         self.department = self.company.department
         self.person = self.company.person
         self.next_change = self.company.next_change
-        self.path = self.company.path
+        self.path, self.lasting = self.company.path, self.company.lasting
         self.calendar = self.norms.calendar
         self.norm = self.norms.norm
         self.lapse = self.norms.lapse

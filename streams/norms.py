@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
@@ -85,6 +85,16 @@ class Excuse(NamedTuple):
     departments: frozenset[str]
 
 
+class _Calendars(dict[str, Calendar]):
+    """By department. It is asked so often that another call around it would be seen."""
+
+    def __init__(self, default: Calendar) -> None:
+        self.default = default
+
+    def __missing__(self, department: str) -> Calendar:
+        return self.default
+
+
 class Norms:
     """All norms files, compiled: look-ups by instant (UTC µs), and one calendar for each department."""
 
@@ -103,14 +113,12 @@ class Norms:
         self._by_name = {norm.name: norm for promises in promised for norm in promises.each()}
         self.default = Calendar(((None, default_schedule(company)),))
         shared: dict[tuple[tuple[int | None, Schedule], ...], Calendar] = {}
-        self._calendars: dict[str, Calendar] = {}
+        calendars = _Calendars(self.default)
         for department in (*company.entries, *self.versions):
             schedules = self._schedules(department)
-            self._calendars[department] = shared.setdefault(schedules, Calendar(schedules))
-
-    def calendar(self, department: str) -> Calendar:
-        """Its hours over time; the organisation's for whatever has none."""
-        return self._calendars.get(department, self.default)
+            calendars[department] = shared.setdefault(schedules, Calendar(schedules))
+        self.calendar: Callable[[str], Calendar] = calendars.__getitem__
+        """A department's hours over time; the organisation's for whatever has none."""
 
     def norm(
         self, kind: str, department: str, counterpart: str, at: int, service: str = "", priority: str = ""

@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Raw
 
@@ -111,8 +111,8 @@ class Touch:
             first += 1
         self.now = untils[end - 1]
 
-    def take(self, record: e.CaseEvent | e.Suggestion | e.InternalEvent, offset: int) -> None:
-        """A record of this case."""
+    def take(self, record: Any, offset: int) -> None:
+        """A record of this case: an ``e.CaseEvent``, ``e.Suggestion`` or ``e.InternalEvent``."""
         row = self.row
         if offset <= row.offset:
             return
@@ -121,11 +121,11 @@ class Touch:
             self.thaw(offset)
         kind = type(record)
         if kind is e.Revive:
-            self.revive(cast("e.Revive", record), offset)
+            self.revive(record, offset)
         elif kind is e.Absorbed:
-            self.absorb(cast("e.Absorbed", record), offset)
+            self.absorb(record, offset)
         else:
-            self.add(moment(cast("e.CaseEvent | e.Suggestion", record)), offset)
+            self.add(moment(record), offset)
         self.pass_on(offset)
         row.offset = offset
 
@@ -181,7 +181,7 @@ class Touch:
             self.change(lambda moments: [*moments, m], offset)
         elif row.config < self.cases.meta.config or row.out:
             self.change(lambda moments: [*moments, m], offset)
-        elif row.head is None or (m.order > row.head.last and not self.voided(m)):
+        elif row.head is None or (m.order > row.head.last and not (row.structural and self.voided(m))):
             self.append(m, offset)
         elif row.structural:
             self.change(lambda moments: [*moments, m], offset)
@@ -192,9 +192,8 @@ class Touch:
 
     def voided(self, m: Moment) -> bool:
         """A correction came before what it corrects."""
-        return self.row.structural and any(
-            k.kind == kinds.corrected and not k.relation and corrects(k) == m.id for k in self.history.load()[1]
-        )
+        moments = self.history.load()[1]
+        return any(k.kind == kinds.corrected and not k.relation and corrects(k) == m.id for k in moments)
 
     def append(self, m: Moment, offset: int) -> None:
         """The ordinary way: the last moment so far."""
@@ -378,7 +377,9 @@ class Touch:
         return Context(self.cases.configuration(self.row.config), self.case_id, self.now, offset)
 
     def wake_at(self, wake: int) -> None:
-        self.row.wake = min((wake, *(m.time - SKEW_US for m in self.row.held)))
+        for m in self.row.held:
+            wake = min(wake, m.time - SKEW_US)
+        self.row.wake = wake
 
     def close(self) -> None:
         """Say the facts, and write the row."""
