@@ -18,7 +18,18 @@ from msgspec import Struct
 
 from streams.aggregate import BESIDE, CATALOGUE, PART_OF, Aggregator
 from streams.clock import NEVER
-from streams.fact import PLACE, VERSION, ConfigPassed, Facts, Outcome, WatermarkPassed, encode, goes_on, takes_back
+from streams.fact import (
+    PLACE,
+    VERSION,
+    ConfigPassed,
+    Facts,
+    Outcome,
+    WatermarkPassed,
+    encode,
+    ending,
+    goes_on,
+    takes_back,
+)
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
 from streams.rolling import PAIRS, Group, Rolling
 
@@ -69,8 +80,8 @@ _about = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
 
 class Shelf:
     """The keys of the records that are counted in one place, each under the day on which to look whether it can be let go: what
-    becomes of a fact meanwhile moves nothing here. ``told``: the counterparts (empty: the department alone) with whom
-    :class:`Departments` remembers it.
+    becomes of a fact meanwhile moves nothing here. ``told``: of the counterparts (empty: the department alone) with whom
+    :class:`Departments` remembers it, how a record of theirs ends.
     """
 
     __slots__ = ("days", "departments", "levels", "measure", "paired", "told")
@@ -79,7 +90,7 @@ class Shelf:
         self.measure, self.levels, self.departments = first.measure, first.levels, first.departments
         self.paired = first.measure in PAIRS
         self.days: dict[int, list[bytes]] = {}
-        self.told: set[tuple[str, ...]] = set()
+        self.told: tuple[bytes, ...] = ()
 
     def put(self, key: bytes, day: int) -> None:
         if day in self.days:
@@ -145,9 +156,10 @@ class Departments:
         shelf = self._shelf(key, raw)
         if known is None:
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
-        if shelf.paired:
+        if shelf.paired and not raw.endswith(shelf.told):
             self._remember(shelf, _facts(raw).counterparts)
-        self._note(key, known)
+        if self.rolling is not None:
+            self._note(key, known)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _now(self, key: bytes) -> bytes | None:
@@ -177,9 +189,10 @@ class Departments:
 
     def _remember(self, shelf: Shelf, counterparts: tuple[str, ...]) -> None:
         """Whose answer stands with the readers: whoever takes over must go on to tell it when nothing is left of it."""
-        if counterparts in shelf.told:
+        end = ending(counterparts, shelf.levels, shelf.departments)
+        if end in shelf.told:
             return
-        shelf.told.add(counterparts)
+        shelf.told = (*shelf.told, end)
         for pair in zip(shelf.departments, counterparts, strict=True):
             about = (shelf.measure, *pair)
             if pair[0] != pair[1] and shelf.measure in CATALOGUE and about not in self.answered:

@@ -156,6 +156,11 @@ def beginning(version: int) -> bytes:
     return _BEFORE_VERSION + version.to_bytes(8, "big")
 
 
+def ending(counterparts: tuple[str, ...], levels: tuple[int, ...], departments: tuple[str, ...]) -> bytes:
+    """A record of facts from its counterparts on. No other record ends so: the three bytes that it begins with stand in no text."""
+    return b"\xdc" + len(counterparts).to_bytes(2, "big") + _encode((counterparts, levels, departments))[2:]
+
+
 def encode(record: FactRecord) -> bytes:
     raw = _encode(record)
     if isinstance(record, Facts):  # the encoder saves bytes of small numbers

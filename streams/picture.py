@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.effects import Output
-from streams.fact import RETRACTED, Fact, Outcome, beginning, case_key, place_key
+from streams.fact import RETRACTED, Fact, Outcome, beginning, case_key, ending, place_key
 
 Key = tuple[str, bytes, tuple[int, ...], tuple[str, ...]]
 """Measure, opener, levels, departments."""
@@ -94,5 +94,5 @@ def _places(
     places = []
     for some in together.values():
         towards, at, of = (tuple(column) for column in zip(*some, strict=True))
-        places.append((some[0][2], place_key(measure, at, of), _encode((towards, at, of))[1:]))
+        places.append((some[0][2], place_key(measure, at, of), ending(towards, at, of)))
     return places

@@ -7,7 +7,7 @@ import random
 import tracemalloc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,17 @@ from streams.company import CompanyFile
 from streams.configuration import Configuration, Files
 from streams.departments import META, Departments
 from streams.effects import carry_out
-from streams.fact import ConfigPassed, Fact, FactRecord, Facts, Outcome, WatermarkPassed, decode
+from streams.fact import (
+    ConfigPassed,
+    Fact,
+    FactRecord,
+    Facts,
+    Outcome,
+    WatermarkPassed,
+    beginning,
+    decode,
+    ending,
+)
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, IndicatorValue
 
 SECOND = 1_000_000
@@ -866,3 +876,16 @@ def test_a_fact_in_the_horizon_costs_less_than_300_bytes() -> None:
     assert facts > 30_000
     assert bytes_ / facts < 300
     assert departments.shelves
+
+
+def test_no_record_ends_like_one_with_other_counterparts() -> None:
+    shared = msgspec.msgpack.encode(("done", None, None, "desk/C1", "thanks", b"x", 1, None, 1, "", 0, 0, "", ""))[1:]
+    names = ("", "it", "ⓢit", "①", "it①", "\U00012820")
+    for depth in (1, 2, 3):
+        levels, departments = tuple(range(depth)), ("hr",) * depth
+        ends = {some: ending(some, levels, departments) for some in product(names, repeat=depth)}
+        for some, end in ends.items():
+            assert [other for other, longer in ends.items() if longer.endswith(end)] == [some]
+            record = decode(beginning(1) + shared + end)
+            assert isinstance(record, Facts)
+            assert (record.counterparts, record.levels, record.departments) == (some, levels, departments)
