@@ -84,6 +84,12 @@ def morale(batches: Iterable[Batch], company: Company, as_of: int) -> list[Moral
     return sorted([*found, *pooling.silent(found)], key=_name)
 
 
+def beginnings(batches: Iterable[Batch], as_of: int) -> dict[str, int]:
+    """Wave of answers -> when its first batch closed (UTC µs), of those that had by ``as_of``."""
+    waves = _waves(batch for batch in batches if batch.kind is Kind.answers and batch.closed <= as_of)
+    return {wave.name: wave.began for wave in waves.values()}
+
+
 def _name(value: MoraleValue) -> tuple[str, ...]:
     return value.indicator, value.item, value.department, value.about, value.window, value.wave
 

@@ -29,7 +29,7 @@ from streams.indicators import INDICATORS, IndicatorValue
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 MONDAY = 1_772_409_600_000_000  # 2 March 2026, 00:00 UTC
-VIEWS = ("facts", "indicators", "combined", "reciprocity", "ran", "published_revisions", "published")
+VIEWS = ("facts", "indicators", "combined", "reciprocity", "echo", "ran", "published_revisions", "published")
 
 
 # -- in the store
@@ -74,7 +74,7 @@ def hours_of(store: ClickHouse, table: str = "facts") -> list[int]:
 def shown(store: ClickHouse) -> set[str]:
     """The databases behind the views that everybody reads."""
     sql = (
-        "SELECT extract(as_select, 'FROM (crossdesk_[0-9]+)') FROM system.tables"
+        "SELECT extract(as_select, 'FROM `?(crossdesk_[0-9]+)') FROM system.tables"
         " WHERE database IN ('crossdesk_public', 'crossdesk_cases')"
         f" AND NOT startsWith(as_select, 'SELECT * FROM crossdesk_public.') AND name IN {VIEWS}"
     )

@@ -254,14 +254,14 @@ loop: told too late, five weeks after
     Fri 17:00 now
     Mon 00:00 now
     Fri 16:59 now
-    Fri 17:00 now                 => missed: it for nobody
-    Mon 00:00 we_did              => missed 200h: it for nobody
+    Fri 17:00 now                 => missed: it for nobody (other)
+    Mon 00:00 we_did              => missed 200h: it for nobody (other)
 loop: what became of what nobody said yet
     Mon 00:00 we_did
-    Mon 00:00 you_said  hr        => met 0m: hr for nobody
+    Mon 00:00 you_said  hr        => met 0m: hr for nobody (other)
 loop: of a department that nobody knows
     Mon 00:00 you_said  catering
-    Mon 00:00 we_did              => met 0m: _unmapped for nobody
+    Mon 00:00 we_did              => met 0m: _unmapped for nobody (other)
 thanks: whoever solved, whoever had it
     Mon 09:00 created   finance
     Mon 09:00 routed    it

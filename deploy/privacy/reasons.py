@@ -76,7 +76,7 @@ EVERYWHERE: Mapping[str, str] = {
     "value": "the number",
     "business_us": "how long it took, in opening hours",
     "opener": "the id of the event that began it: names the clock",
-    "flags": "peculiarities of the measurement",
+    "flags": "peculiarities of the measurement; of a suggestion its topic",
     "case_id": "which case: so that a number can be explained",
 }
 

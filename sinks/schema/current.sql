@@ -26,6 +26,10 @@ CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL S
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
 SELECT * FROM {generation}.reciprocity WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart);
 
+CREATE OR REPLACE VIEW crossdesk_public.echo DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
+SELECT * FROM {generation}.echo_at(as_of = toUnixTimestamp64Micro(now64(6))) WHERE NOT has(hidden, department);
+
 CREATE OR REPLACE VIEW crossdesk_cases.facts DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT * FROM {generation}.facts;
 

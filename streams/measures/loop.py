@@ -29,7 +29,7 @@ class Loop(Measure):
         Mon 00:00 we_did
 
     Only the weeks are known, as their Mondays. So the 20 days begin when the week is over in which it was said, and who is told
-    in a week is told when that begins. The first time counts.
+    in a week is told when that begins. The first time counts. The topic of the suggestion is the flag of its fact.
     """
 
     name = "loop"
@@ -46,6 +46,7 @@ class Loop(Measure):
             self.said = True
             department = ctx.config.department(ctx.source, m.group, m.time)
             self.clock = ctx.start(m.id, m.time, department)
+            self.clock.flags = m.text
             self.clock.due = ctx.config.calendar(department).due_days(m.time + WEEK, ANSWERED_WITHIN)
             if self.told is None:
                 ctx.draw(self.name, self.clock)
