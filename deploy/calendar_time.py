@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sinks.store import CalendarTime, DepartmentDepth, DepartmentLine, Store
+from sinks.store import CalendarTime, DepartmentDepth, DepartmentLine, StaffRow, Store
 from streams.company import ANYBODY
 from streams.configuration import Configuration
 from streams.hours import Calendar
@@ -26,9 +26,10 @@ def write_hours_and_tree(store: Store, configuration: Configuration, since: int,
 
 
 def write_tree(store: Store, configuration: Configuration) -> None:
-    """Where departments lie, whenever ``configuration`` is new."""
+    """Where departments lie, and what is counted of their people, whenever ``configuration`` is new."""
     store.write_department_depths(list(depth_rows(configuration)), configuration.version)
     store.write_department_lines(list(line_rows(configuration)), configuration.version)
+    store.write_staff([StaffRow(*block) for block in configuration.files.staff], configuration.version)
 
 
 def calendar_rows(configuration: Configuration, since: int, until: int) -> Iterator[CalendarTime]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ingest.directory import Directory, History
 from ingest.event import EPOCH
+from streams.company import Company
 from streams.configuration import Configuration, Files
 from streams.people import NOWHERE, Places, joined
 from streams.problems import Problem
+from streams.staffing import Told, staff_blocks
 
 if TYPE_CHECKING:  # whoever needs no Kafka does not wait for it
     from deploy.log import Log
@@ -55,16 +58,35 @@ def of_log(log: Log) -> Directory:
 
 
 def with_people(files: Files, directory: Directory) -> Files:
-    """``files`` with the people of the directory instead of theirs."""
+    """``files`` with the people of the directory instead of theirs, and what is counted of them by now."""
     people = {who: _places(told) for who, told in directory.histories().items()}
-    return files.model_copy(update={DIRECTORY: {who: places for who, places in people.items() if places}})
+    known = {who: places for who, places in people.items() if places}
+    company = Company(files.company, known)
+    staff = staff_blocks(company, _told(directory), time.time_ns() // 1000)
+    return files.model_copy(update={DIRECTORY: known, "staff": staff})
+
+
+def _told(directory: Directory) -> Told:
+    """Of the people under the newest key: those of an older one are the same, once more."""
+    key, histories = directory.newest_key(), directory.histories()
+    people = [who for who in histories if who.partition(":")[0] == key]
+    away = {
+        who: [(_us(one.since), _us(one.until)) for history in histories[who].values() for one in history.absences]
+        for who in people
+    }
+    positions = {of: [(_us(one.since), one.number) for one in told] for of, told in directory.positions().items()}
+    return Told(people, away, positions)
+
+
+def _us(at: datetime) -> int:
+    return (at - EPOCH) // _MICROSECOND
 
 
 def _places(told: Mapping[str, History]) -> Mapping[str, Places]:
     """Without sites and absences, which no department follows from."""
     found = {}
     for source, history in told.items():
-        named = (((place.since - EPOCH) // _MICROSECOND, place.department or NOWHERE) for place in history.places)
+        named = ((_us(place.since), place.department or NOWHERE) for place in history.places)
         if places := tuple(joined(named)):
             found[source] = places
     return found

@@ -35,7 +35,7 @@ def same(files: Files, old: Configuration) -> bool:
 
 def written_the_same(files: Files, old: Configuration) -> bool:
     """The same, whatever HR systems have said meanwhile."""
-    return same(files.model_copy(update={"directory": old.files.directory}), old)
+    return same(files.model_copy(update={"directory": old.files.directory, "staff": old.files.staff}), old)
 
 
 def successor(

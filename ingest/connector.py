@@ -22,6 +22,7 @@ from ingest.event import (
     Answered,
     CaseEvent,
     FeedbackEvent,
+    OpenPositions,
     PersonEvent,
     Rated,
     Unreadable,
@@ -71,7 +72,7 @@ class LogConnector(ABC):
 
 Document = Mapping[str, Any]
 """What :meth:`Connector.parse` reads: decoded JSON, or as much of it as the connector took over."""
-FromOutside = CaseEvent | PersonEvent | FeedbackEvent
+FromOutside = CaseEvent | PersonEvent | OpenPositions | FeedbackEvent
 _OF_PERSONS = PersonEvent | Answered | Rated
 
 

@@ -336,6 +336,18 @@ class Absent(Envelope, tag=TYPE_PREFIX + "absent"):
 PersonEvent = Joined | Moved | Left | Absent
 
 
+class OpenPositionsData(Payload):
+    count: Annotated[int, Meta(ge=0, lt=1 << 31)]
+
+
+class OpenPositions(Envelope, tag=TYPE_PREFIX + "open_positions"):
+    """So many positions of a department are open from ``time`` on, until it is told otherwise. It is about nobody: the subject is
+    the department, as the HR system names it.
+    """
+
+    data: OpenPositionsData
+
+
 class AnsweredData(Payload, kw_only=True):
     """One answer to one wave: no name, no case; ``person`` is a pseudonym that is good for this wave only."""
 
@@ -473,7 +485,7 @@ class Revive(Envelope, tag=TYPE_PREFIX + "revive"):
 
 InternalEvent = Absorbed | Revive
 
-Event = CaseEvent | PersonEvent | FeedbackEvent | Mark
+Event = CaseEvent | PersonEvent | OpenPositions | FeedbackEvent | Mark
 Record = Event | InternalEvent
 
 TYPES: Mapping[str, type[Envelope]] = {str(t.__struct_config__.tag): t for t in get_args(Record)}

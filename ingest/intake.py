@@ -19,6 +19,7 @@ from ingest.event import (
     Left,
     Moved,
     OpenFeedback,
+    OpenPositions,
     PersonEvent,
     Rated,
     encode,
@@ -39,9 +40,11 @@ class Sink(Protocol):
 
 
 class Told(NamedTuple):
-    """What a document says of persons. ``whole``: all that its source has to say of where they were; else changes, told alone."""
+    """What a document says of persons, or of open positions. ``whole``: all that its source has to say of where they were, or how
+    many; else changes, told alone.
+    """
 
-    events: Sequence[PersonEvent]
+    events: Sequence[PersonEvent | OpenPositions]
     whole: bool
 
 
@@ -97,10 +100,10 @@ class Intake:
         self._directed = {}
 
     def _take(self, document: Document) -> None:
-        told: list[PersonEvent] = []
+        told: list[PersonEvent | OpenPositions] = []
         whole = self.connector.is_history(document)
         for made in self.connector.parse(document, self.people):
-            if isinstance(made, Joined | Moved | Left | Absent):
+            if isinstance(made, Joined | Moved | Left | Absent | OpenPositions):
                 told.append(made)
             else:
                 whole = whole and not isinstance(made, Rejected)

@@ -1,11 +1,23 @@
-"""What happens to a person in the organisation, as events: who is meant is a pseudonym from the first. Pure."""
+"""What happens to a person in the organisation, as events: who is meant is a pseudonym from the first. And how many positions are
+open. Pure.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from ingest.event import Absent, AbsentData, Joined, Left, Moved, PlaceData, event_id
+from ingest.event import (
+    Absent,
+    AbsentData,
+    Joined,
+    Left,
+    Moved,
+    OpenPositions,
+    OpenPositionsData,
+    PlaceData,
+    event_id,
+)
 from ingest.identity import People
 
 
@@ -23,6 +35,10 @@ def left(people: People, person: str, at: datetime) -> Left:
 
 def absent(people: People, person: str, at: datetime, until: datetime) -> Absent:
     return Absent(**_of(people, person, at, "absent"), data=AbsentData(until=until))
+
+
+def open_positions(people: People, department: str, at: datetime, count: int) -> OpenPositions:
+    return OpenPositions(**_of(people, department, at, "open_positions"), data=OpenPositionsData(count=count))
 
 
 def _of(people: People, person: str, at: datetime, what: str) -> dict[str, Any]:

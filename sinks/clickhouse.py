@@ -30,6 +30,7 @@ from sinks.store import (
     DepartmentLine,
     NoGeneration,
     Result,
+    StaffRow,
     StoredRecord,
     StoreLocked,
     StoreTooNew,
@@ -223,6 +224,9 @@ class ClickHouse:
 
     def write_department_lines(self, rows: Sequence[DepartmentLine], version: int) -> None:
         self._write(columns.department_lines(rows, version))
+
+    def write_staff(self, rows: Sequence[StaffRow], version: int) -> None:
+        self._write(columns.staff(rows, version))
 
     def write_sealed(self, batches: Sequence[Batch]) -> None:
         self._write(columns.sealed(batches))

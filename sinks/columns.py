@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingest.event import EPOCH, FeedbackEvent, Instant, Mark, PersonEvent
 from sinks.migrations import Migration
-from sinks.store import CalendarTime, Department, DepartmentDepth, DepartmentLine, StoredRecord
+from sinks.store import CalendarTime, Department, DepartmentDepth, DepartmentLine, StaffRow, StoredRecord
 from streams.fact import Facts
 from streams.indicators import IndicatorValue
 from streams.sealed import Batch, Item
@@ -86,6 +86,10 @@ def department_depths(batch: Sequence[DepartmentDepth], version: int) -> Insert:
 
 def department_lines(batch: Sequence[DepartmentLine], version: int) -> Insert:
     return _of_version("department_lines_versions", DepartmentLine._fields, batch, version)
+
+
+def staff(batch: Sequence[StaffRow], version: int) -> Insert:
+    return _of_version("staff_versions", StaffRow._fields, batch, version)._replace(database=RAW)
 
 
 def sealed(batches: Sequence[Batch]) -> Insert:

@@ -67,6 +67,19 @@ class DepartmentLine(NamedTuple):
     sites: dict[str, int]
 
 
+class StaffRow(NamedTuple):
+    """What HR systems tell of a department over the 13 weeks that end at ``ends`` (microseconds): how long its people were there,
+    and away; how many left, and how many positions were open at the end (None: nobody says).
+    """
+
+    department: str
+    ends: int
+    present_us: int
+    away_us: int
+    left_people: int
+    open_positions: int | None
+
+
 class Result(NamedTuple):
     """The answer to a question."""
 
@@ -115,6 +128,9 @@ class Store(Protocol):
 
     def write_department_lines(self, rows: Sequence[DepartmentLine], version: int) -> None:
         """The same with what is above each, and who is in it."""
+
+    def write_staff(self, rows: Sequence[StaffRow], version: int) -> None:
+        """What is counted of people by department as the configuration ``version`` has it: the highest version stands, whole."""
 
     def write_sealed(self, batches: Sequence[Batch]) -> None:
         """Sealed batches; each is there once, however often it is written."""

@@ -16,17 +16,19 @@ from streams.norm_entry import NormsFile
 from streams.norms import Norms
 from streams.people import Places
 from streams.problems import Part
+from streams.staffing import StaffBlock
 
 
 class Files(Part):
     """What was written, checked for its types; norms by the name of their file. ``directory``: what HR systems said of people until
-    this version was made.
+    this version was made; ``staff``: what is counted of it by department, in blocks that are final.
     """
 
     version: int = Field(ge=1)
     company: CompanyFile
     norms: Mapping[str, NormsFile] = {}
     directory: Mapping[str, Mapping[str, Places]] = {}
+    staff: tuple[StaffBlock, ...] = ()
 
 
 def encode(files: Files) -> bytes:

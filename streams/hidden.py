@@ -7,7 +7,8 @@ with the pairs of a department, whose own number counts them all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from streams.company import Company
@@ -62,37 +63,48 @@ def turns(company: Company) -> tuple[int, ...]:
     return tuple(sorted(moves.union(company.reorganisations)))
 
 
-def hidden_departments(company: Company, at: int, least: int = MIN_HEADCOUNT) -> dict[str, list[str]]:
+def hidden_departments(
+    company: Company, at: int, least: int = MIN_HEADCOUNT, people: Mapping[str, int] | None = None
+) -> dict[str, list[str]]:
     """Department -> the small ones for whose sake it is not told of, as of an instant (UTC µs): a small one, and all below it, for
-    its own. Of whom no file says how many they are is not small. At the top none hides with another: no sum is shown above it.
+    its own. ``people``: how many are in each department that has any, with all below it; without it, as the company file says, and
+    of whom that says nothing is not small. At the top none hides with another: no sum is shown above it.
     """
+    size = people.get if people is not None else partial(company.head_count, at=at)
     below: dict[str, list[str]] = {}
-    for department in company.entries:
+    for department in company.entries if people is None else people:
         line = company.line(department, at)
         below.setdefault(line[-2] if len(line) > 1 else "", []).append(department)
-    return dict(_hidden(company, at, least, "", below))
+    return dict(_hidden(company, at, least, size, "", below))
 
 
 def _hidden(
-    company: Company, at: int, least: int, parent: str, below: Mapping[str, list[str]]
+    company: Company,
+    at: int,
+    least: int,
+    size: Callable[[str], int | None],
+    parent: str,
+    below: Mapping[str, list[str]],
 ) -> Iterator[tuple[str, list[str]]]:
     """Of those below ``parent``, which is shown itself."""
-    sizes: dict[str, int | None] = {one: company.head_count(one, at) for one in below.get(parent, ())}
-    if parent and (own := _people_of_its_own(company, parent, sizes, at)) is not None and own < least:
+    sizes: dict[str, int | None] = {one: size(one) for one in below.get(parent, ())}
+    if parent and (own := _people_of_its_own(company, parent, size(parent), sizes, at)) is not None and own < least:
         sizes[parent] = own
-    small = [one for one, size in sizes.items() if size is not None and size < least]
+    small = [one for one, people in sizes.items() if people is not None and people < least]
     hide = covered(sizes, small, least) if parent else small
     for one in below.get(parent, ()):
         if one not in hide:
-            yield from _hidden(company, at, least, one, below)
+            yield from _hidden(company, at, least, size, one, below)
             continue
         for each in _all_below(one, below):
             yield each, [one] if one in small else small
 
 
-def _people_of_its_own(company: Company, parent: str, below: Mapping[str, int | None], at: int) -> int | None:
+def _people_of_its_own(
+    company: Company, parent: str, total: int | None, below: Mapping[str, int | None], at: int
+) -> int | None:
     """How many are in none of those below it, where it has groups, and so numbers, of its own. None: not known, or none."""
-    total, known = company.entries[parent].head_count, [size for size in below.values() if size is not None]
+    known = [size for size in below.values() if size is not None]
     if not below or total is None or len(known) < len(below):
         return None
     own = max(total - sum(known), 0)

@@ -18,6 +18,7 @@ from streams.lint import COMPANY
 from streams.norms import Version, default_schedule, excuse, valid_from
 from streams.people import within
 from streams.problems import Place, Problem, Severity
+from streams.staffing import kept as kept_blocks
 
 DAY_US = 86_400_000_000
 LIMIT_DAYS = 35
@@ -44,6 +45,7 @@ def keep_past(old: Configuration, files: Files, least_watermark: int | None) -> 
     """``files`` with as much of what HR systems say now as may follow ``old``, and what to know about it. They correct by
     themselves, so a correction that reaches further back than the limit is no error: before it stands what was there.
     """
+    files = files.model_copy(update={"staff": kept_blocks(old.files.staff, files.staff)})
     if least_watermark is None or files.directory == old.files.directory:
         return files, []
     limit = least_watermark - LIMIT_DAYS * DAY_US

@@ -12,7 +12,7 @@ from deploy.sandbox.engine import Sandbox
 from ingest.api import Budget, HttpApi
 from ingest.connector import Connector, Document, Rejected
 from ingest.connectors import CONNECTORS
-from ingest.event import Actor, CaseEvent, Envelope, FeedbackEvent, PersonEvent
+from ingest.event import Actor, CaseEvent, Envelope, FeedbackEvent, OpenPositions, PersonEvent
 from ingest.identity import Identity, People
 
 IDENTITY = Identity(b"a key of the tests, no secret", "k1")
@@ -46,7 +46,7 @@ class Found:
     """``cases`` by the subject that they have in the simulation."""
 
     cases: dict[str, list[Meaning]] = field(default_factory=lambda: defaultdict(list))
-    others: list[PersonEvent | FeedbackEvent] = field(default_factory=list)
+    others: list[PersonEvent | OpenPositions | FeedbackEvent] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     events: dict[str, CaseEvent] = field(default_factory=dict)
     cursor: str = ""

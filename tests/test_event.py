@@ -42,6 +42,7 @@ DATA: dict[str, Any] = {
     "thanked": {"group": "Network", "for_speed": True},
     "joined": {"department": "finance", "site": "Porto"},
     "moved": {"department": "finance"},
+    "open_positions": {"count": 2},
     "absent": {"until": "2024-04-01T00:00:00Z"},
     "answered": {"wave": "2024-03", "person": "w:1", "department": "finance", "items": {"helpful": 9}},
     "rated": {"week": "2024-W10", "person": "w:1", "department": "finance", "about": "it", "score": 4, "best": 5},

@@ -36,14 +36,15 @@ TOPICS: Mapping[str, Place] = {
         "`streams`, the sink of ClickHouse; operators, by `explain`, `repair`, `reconcile`, `unmapped`",
     ),
     "config": Place(
-        "the company file, the norms, and of the directory who was where: each version whole",
+        "the company file, the norms, and of the directory who was where, and sums of departments of twenty people and more: each "
+        "version whole",
         PSEUDONYMS,
         "`apply`, `ingest`",
         "every stage",
         "each version, for ever",
     ),
     "directory": Place(
-        "who is in which department and site since when, and away until when",
+        "who is in which department and site since when, and away until when; how many positions are open",
         PSEUDONYMS,
         "`ingest`",
         "`apply`, `ingest`, `unmapped`",

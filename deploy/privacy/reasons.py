@@ -110,6 +110,14 @@ _HIDDEN = (
 )
 _OF_A_PERIOD = {"period": "hour or day", "period_start": "which", "revision": "how often it was corrected"}
 
+_STAFF = {
+    "ends": "of which 13 weeks",
+    "present_us": "how long people of a department of twenty and more were there, all together",
+    "away_us": "how long they were away, all together",
+    "left": "how many left the organisation",
+    "open": "how many positions were open",
+}
+
 REASONS: Mapping[str, Mapping[str, str]] = {
     ENVELOPE: {
         "type": "what happened",
@@ -124,7 +132,9 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "who": "in which department the actor was that day, where no group tells; no number is of a person. Answers have none",
         "datacontenttype": "CloudEvents",
     },
-    "crossdesk.absent": {"until": "until when a person is away: kept in the directory, and used for no number yet"},
+    "crossdesk.absent": {
+        "until": "until when a person is away: how much of the time people of a department are; up to six weeks, and never why"
+    },
     "crossdesk.absorbed": {
         "origin": "which case tells another, because they were merged or one serves the other",
         "entries": "events of the one case that count for the other too, as they are",
@@ -151,6 +161,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     },
     "crossdesk.external_score": {"score": "how content customers were, as a mean", "answers": "of how many answers"},
     "crossdesk.joined": _PLACE,
+    "crossdesk.open_positions": {"count": "how many positions of a department are open; nobody is in them"},
     "crossdesk.merged": {"into": "which case goes on"},
     "crossdesk.moved": _PLACE,
     "crossdesk.noted": _ACTED,
@@ -172,7 +183,9 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "topic": "what it is about, of a list of eight; it has no text",
     },
     "directory: a place": {**_PLACE, "event": "which message said so, so that it can be corrected"},
-    "directory: an absence": {"since": "from when on a person is away: used for no number yet", "until": "until when"},
+    "directory: an absence": {"since": "from when on a person is away", "until": "until when"},
+    "directory: open positions": {"since": "from when on", "number": "how many positions of a department are open"},
+    "config: people of a department": _STAFF,
     COMPANY: {
         "organisation": "what the pages call it",
         "zone": "what a day is, and when opening hours are",
@@ -306,6 +319,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "sequence": "which of several was first",
         "actor": "as what somebody acted",
         "raw": "the event as it is above, to explain a number and to fold a case anew; empty for an answer",
+    },
+    "crossdesk_raw.staff_versions": {
+        **{name: _STAFF[name] for name in ("ends", "present_us", "away_us")},
+        "left_people": _STAFF["left"],
+        "open_positions": _STAFF["open"],
     },
     "crossdesk_public.calendar_time_versions": {"calendar": "whose opening hours", **_DEPTHS},
     "crossdesk_public.department_depths_versions": {"depth": "how deep it lies in the tree", "hidden": _HIDDEN},

@@ -19,7 +19,7 @@ from ingest.answers import store as answers
 from sinks import columns
 from sinks.migrations import load, masked, statements
 from sinks.prometheus import LABELS
-from streams import cells, company, fact, indicators, row, sealed, sealing, timeline
+from streams import cells, company, fact, indicators, row, sealed, sealing, staffing, timeline
 
 GENERATION = f"{columns.database_of(1)[:-1]}N"
 """The databases of generations: N is its number."""
@@ -63,9 +63,11 @@ def records() -> Iterator[Schema]:
     """What the other topics and the states hold."""
     yield Schema("directory: a place", people.Place._fields)
     yield Schema("directory: an absence", people.Absence._fields)
+    yield Schema("directory: open positions", people.Open._fields)
     yield Schema("config: company.yaml", tuple(company.CompanyFile.model_fields))
     for what, entry in _ENTRIES.items():
         yield Schema(f"config: {what} of company.yaml", tuple(entry.model_fields))
+    yield Schema("config: people of a department", staffing.StaffBlock._fields)
     yield Schema("cases: a row", _names(row.Row))
     yield Schema("cases: an event, as the fold keeps it", _names(timeline.Moment))
     yield Schema("cases: where a case stands", _names(timeline.Case))

@@ -1,6 +1,7 @@
 """A file of who was where and when, from any HR system: CSV, or JSON as SCIM lists it. The whole of it is one history.
 
-A row is a person's stay in one department; other columns, such as a manager or a level, are never read.
+A row is a person's stay in one department, or a position that was open for so long; other columns, such as a manager or a level,
+are never read.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field
 from ingest.connector import BadFile, Connector, Document, FromOutside, Rejected, Tells, tells
 from ingest.event import Left, Unreadable
 from ingest.identity import People
+from ingest.persons import open_positions
 from ingest.reading import converted
 from ingest.rows import csv_rows
 from ingest.stays import Doubt, Stay, ZoneName, day_reader, events, next_day
@@ -37,21 +39,24 @@ class Row(Struct, frozen=True):
 
 
 class Told(Struct, frozen=True):
-    """All rows of a person, in any order. ``whole``: no row of the file was left out whose person could not be read."""
+    """All rows of a person, in any order. ``whole``: no row of the file was left out whose person could not be read. ``vacant``: of
+    nobody, all open positions.
+    """
 
     person: str
     rows: tuple[Row, ...]
     whole: bool = True
+    vacant: bool = False
 
 
 class HrFile(Connector):
     """``person``, ``department``, ``begins``, ``ends``, ``site``: the columns, in JSON dotted paths; no site unless named.
     ``ends_included``: the day in ``ends`` is the last one there. ``forever``: what stands there, besides nothing, where no end is
-    known. ``dates``: how they are written; ``zone``: whose days they are.
+    known. ``vacant``: what stands in ``person`` of open positions. ``dates``: how they are written; ``zone``: whose days they are.
     """
 
     name: ClassVar[str] = "hr_file"
-    tells: ClassVar[Tells] = tells("joined moved left")
+    tells: ClassVar[Tells] = tells("joined moved left open_positions")
     person: Column = "person"
     department: Column = "department"
     begins: Column = "from"
@@ -59,6 +64,7 @@ class HrFile(Connector):
     site: str = ""
     ends_included: bool = True
     forever: frozenset[str] = frozenset({"9999-12-31"})
+    vacant: frozenset[Column] = frozenset()
     dates: Annotated[tuple[Column, ...], Field(min_length=1)] = ("iso",)
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     zone: ZoneName = "UTC"
@@ -77,6 +83,7 @@ class HrFile(Connector):
         begin = next((line.strip() for line in text if line.strip()), "")
         records = self._of_json("".join(text), place) if begin[:1] in ("[", "{") else self._of_csv(text, place)
         persons: dict[str, dict[str, Any]] = {}
+        vacant: list[dict[str, Any]] = []
         whole = True
         for where, values in records:
             try:
@@ -89,9 +96,14 @@ class HrFile(Connector):
                 whole = False
                 yield Rejected(source=self.source, reason=error.reason, place=where)
             else:
+                if person in self.vacant:
+                    vacant.append({**values, "place": where})
+                    continue
                 told = persons.setdefault(person.casefold(), {"person": person, "rows": []})
                 told["rows"].append({**values, "place": where})
         yield from ({**told, "whole": whole} for told in persons.values())
+        if vacant:
+            yield {"person": "", "rows": vacant, "whole": whole, "vacant": True}
 
     def _of_csv(self, lines: Sequence[str], place: str) -> Iterator[Record]:
         for line, values in csv_rows(lines, list(self._columns.values()), place=place, delimiter=self.delimiter):
@@ -127,11 +139,32 @@ class HrFile(Connector):
         if told.person.strip() in self.bots:
             return
         doubts: list[Doubt] = []
+        if told.vacant:
+            yield from self._vacant(told.rows, doubts, people)
+            return
         found = sorted(self._read(told.rows, doubts), key=lambda one: one[0].since)
         stays = list(_apart(found, doubts))
         for event in events(people, people.person(told.person, told.person), stays, doubts):
             if told.whole or not isinstance(event, Left):  # where they went on may be the row that could not be read
                 yield event
+
+    def _vacant(self, rows: Sequence[Row], doubts: list[Doubt], people: People) -> Iterator[FromOutside | Rejected]:
+        """How many positions of each department are open, whenever that changes; nothing while a row cannot be read."""
+        changes: dict[str, dict[datetime, int]] = {}
+        for stay, row in self._read(rows, doubts):
+            if not stay.department:
+                doubts.append(Doubt(f"an open position in no department: fill in {self.department!r}", row.place, None))
+                continue
+            of = changes.setdefault(stay.department, {})
+            of[stay.since] = of.get(stay.since, 0) + 1
+            if stay.until is not None:
+                of[stay.until] = of.get(stay.until, 0) - 1
+        yield from (Rejected(source=self.source, reason=doubt.reason, place=doubt.place) for doubt in doubts)
+        for department, of in changes.items() if not doubts else ():
+            count = 0
+            for at, change in sorted(of.items()):
+                count += change
+                yield open_positions(people, department, at, count)
 
     def _read(self, rows: Sequence[Row], doubts: list[Doubt]) -> Iterator[tuple[Stay, Row]]:
         for row in rows:
