@@ -293,7 +293,7 @@ class Combined(Struct, frozen=True):
 
     ``parts``: the indicators whose facts it is made of. ``n`` and ``interval`` say which number stands in ``n``, and what is in
     ``low`` and ``high``, at 95 %; empty: nothing. Where ``n`` is 0 there is no value. ``pairs``: of each ordered pair;
-    ``departments``: of each department.
+    ``departments``: of each department. ``proxy`` as of an :class:`Indicator`.
     """
 
     name: str
@@ -304,6 +304,7 @@ class Combined(Struct, frozen=True):
     interval: str = ""
     departments: bool = True
     pairs: bool = False
+    proxy: bool = False
 
     @property
     def unit(self) -> str:
@@ -344,6 +345,14 @@ COMBINED: tuple[Combined, ...] = (
         "rework_facts / cases that the department had in the window",
         "How often does a department have a case once more, for each case that it has?",
         n="cases",
+    ),
+    Combined(
+        "reopen_heat_ratio",
+        ("reopening_share_ratio",),
+        "solutions that were reopened / cases that were solved, in the window",
+        "How often is a solution reopened, for each case that was solved?",
+        n="cases",
+        proxy=True,
     ),
 )
 

@@ -28,7 +28,7 @@ from streams.statistics import wilson
 NOON = START + 12 * HOUR
 DEPTHS = {"ops": 0, "people": 0, "legal": 1, "hr": 1, "it": 2, "lab": 2}
 RECIPROCITY = "thanks_reciprocity_ratio"
-SLIP, DEPENDABLE, SHARE, REWORK = (entry.name for entry in COMBINED)
+SLIP, DEPENDABLE, SHARE, REWORK, HEAT = (entry.name for entry in COMBINED)
 JUDGED = {True: Outcome.met, False: Outcome.missed}
 
 Key = tuple[str, str, str, str]
@@ -266,6 +266,39 @@ def test_rework_is_told_for_each_case_that_was_had_in_the_window(store: ClickHou
     assert (REWORK, "legal", "hr", "24h") not in found
 
 
+# -- reopen heat
+
+
+def test_a_case_that_goes_to_and_fro_heats_each_time(store: ClickHouse) -> None:
+    """One case was reopened twice and then held; two held; a fourth is not known yet, and a fifth counted on the day before."""
+    at_noon(
+        store,
+        *(said("reopening", 1, opener=bytes([n] * 16), outcome=JUDGED[n == 2]) for n in range(3)),
+        *(said("reopening", case, outcome=Outcome.met) for case in (2, 3)),
+        said("reopening", 4, outcome=Outcome.running, stop=None, counts_at=None),
+        said("reopening", 5, at=NOON - DAY, outcome=Outcome.missed),
+        said("reopening", 1, opener=bytes([1] * 16), outcome=Outcome.missed, level=0, department="people"),
+    )
+    found = combined(store, "crossdesk_1.reopen_heat")
+    assert {key[1:]: (v.value, v.n, v.low) for key, v in found.items() if key[3] in ("24h", "7d")} == {
+        ("legal", "", "24h"): (pytest.approx(2 / 3), 3, None),
+        ("legal", "", "7d"): (pytest.approx(3 / 4), 4, None),
+        ("people", "", "24h"): (1, 1, None),
+        ("people", "", "7d"): (1, 1, None),
+    }
+    assert {HEAT} == {key[0] for key in found} == {key[0] for key in combined(store)}
+
+
+def test_behaviour_that_tells_of_morale_is_called_a_proxy() -> None:
+    """FEATURES MOR-10: these, and no other."""
+    assert {i.name for i in (*BY_NAME.values(), *COMBINED) if i.proxy} == {
+        "thanks_attainment_ratio",
+        "reopening_share_ratio",
+        HEAT,
+        "after_hours_ratio",
+    }
+
+
 # -- the tree, the view
 
 
@@ -436,6 +469,28 @@ def test_rework_per_case_is_what_the_simulation_had_done_again(
         facts = company.stream.get(("rework_facts", department, "", "28d"))
         assert (facts.value if facts else 0) == pytest.approx(value * n)
     tally("rework per case that is the simulation's", len(right))
+
+
+def test_reopen_heat_is_that_of_the_solutions_that_the_simulation_broke(
+    company: Company, tally: Callable[[str, int], None]
+) -> None:
+    """It counts when the seven days are over, either way."""
+    judged = [
+        m
+        for m in company.measured
+        if m.measure == "reopening" and m.outcome in ("met", "missed") and (m.due or 0) <= (company.as_of or 0)
+    ]
+    right = {}
+    for department in {m.department for m in judged}:
+        own = [m for m in judged if m.department == department and m.level == company.depth(department)]
+        cases = len({m.case for m in own})
+        right[department, ""] = (sum(m.outcome == "missed" for m in own) / cases, cases)
+    found = {who: (value.value, value.n) for who, value in company.of(HEAT).items()}
+    assert found == {who: (pytest.approx(value), n) for who, (value, n) in right.items()}
+    share = {who[1]: v for who, v in company.stream.items() if who[0] == "reopening_share_ratio" and who[3] == "28d"}
+    for (department, _), (value, n) in found.items():
+        assert (value or 0) * n == pytest.approx((share[department].value or 0) * share[department].n)
+    tally("reopen heats that are the simulation's", len(right))
 
 
 def test_reciprocity_is_that_of_those_whom_the_simulation_had_thanked(

@@ -20,7 +20,9 @@ SELECT * FROM {generation}.combined
 WHERE NOT has(hidden, department) AND NOT has(hidden, counterpart)
     AND (counterpart = '' OR (department, counterpart, window, indicator) IN (SELECT * FROM {generation}.pairs_told))
     -- its n is of all pairs; and what was told of may have been handed over before the window
-    AND (indicator != 'hand_over_share_ratio' OR round(value * n) >= 5);
+    AND (indicator != 'hand_over_share_ratio' OR round(value * n) >= 5)
+UNION ALL
+SELECT * FROM {generation}.reopen_heat WHERE NOT has(hidden, department);
 
 CREATE OR REPLACE VIEW crossdesk_public.reciprocity DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden
