@@ -118,9 +118,11 @@ def prometheus() -> None:
         _run(stage.run, follower, stage.waiting, exporter, settings, PROMETHEUS_PORT)
 
 
-def write_departments(store: Store, record: bytes) -> None:
-    """What the store keeps of a version of the configuration."""
-    store_departments(store, decoded(record))
+def write_departments(store: Store, record: bytes) -> int | None:
+    """What the store keeps of a version of the configuration; until when it says who is hidden (µs)."""
+    configuration, at = decoded(record), now_us()
+    store_departments(store, configuration)
+    return configuration.next_turn(at)
 
 
 def shown(record: bytes) -> Shown:
@@ -128,7 +130,8 @@ def shown(record: bytes) -> Shown:
     from sinks.prometheus_sink import Shown
 
     configuration, at = decoded(record), now_us()
-    return Shown(exported_departments(configuration, at), pairs_with_a_norm_of_their_own(configuration, at))
+    departments, pairs = exported_departments(configuration, at), pairs_with_a_norm_of_their_own(configuration, at)
+    return Shown(departments, pairs, configuration.next_turn(at))
 
 
 def decoded(record: bytes) -> Configuration:

@@ -48,8 +48,8 @@ class Topics(NamedTuple):
 
 class ClickHouseSink:
     """``opened`` gives the store when it is there, migrated. ``write_configuration`` writes what the store keeps of a record of the
-    configuration; it raises ``ValueError`` where it cannot read it. Of the versions that are there at the start it gets the newest,
-    which is the one that stands.
+    configuration, and gives until when that holds, in microseconds; it raises ``ValueError`` where it cannot read it. Of the
+    versions that are there at the start it gets the newest, which is the one that stands.
     """
 
     def __init__(
@@ -58,13 +58,12 @@ class ClickHouseSink:
         gathering: Gathering,
         configurations: Follower,
         opened: Callable[[], Store],
-        write_configuration: Callable[[Store, bytes], None],
+        write_configuration: Callable[[Store, bytes], int | None],
         exporter: Exporter,
     ) -> None:
         self.topics, self.gathering, self.configurations = topics, gathering, configurations
         self.opened, self.write_configuration = opened, write_configuration
         self.configured = Configured()
-        self.written_version = 0
         self.writes = {
             topics.facts: write_facts,
             topics.events: write_events,
@@ -103,14 +102,15 @@ class ClickHouseSink:
             for record in self.configurations.poll(0):
                 self.configured.hear(record)
             behind = not self.configurations.caught_up(self.topics.config) and not persistence.stop.wait(0.05)
-        newest = self.configured.record
-        if newest is None or self.configured.version == self.written_version:
+        newest = self.configured.due()
+        if newest is None:
             return
+        held: list[int | None] = []
         try:
             if persistence.done(
-                lambda: self.write_configuration(store, newest.value or b""), "the configuration waits"
+                lambda: held.append(self.write_configuration(store, newest.value or b"")), "the configuration waits"
             ):
-                self.written_version = self.configured.version
+                self.configured.holds(held[-1])
         except ValueError as error:
             raise UnusableRecord(newest, str(error)) from error
 

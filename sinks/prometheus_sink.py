@@ -29,10 +29,11 @@ BEHIND_SECONDS = 60.0
 
 
 class Shown(NamedTuple):
-    """``departments``: None shows all."""
+    """``departments``: None shows all. ``until`` when that holds, in microseconds; None: until another version."""
 
     departments: Collection[str] | None
     pairs: Collection[Pair]
+    until: int | None = None
 
 
 class Generation:
@@ -80,7 +81,6 @@ class PrometheusSink:
         self.config, self.indicators, self.follower = config, indicators, follower
         self.show, self.exporter = shown, exporter
         self.configured = Configured()
-        self.shown_version = 0
         self.current: Generation | None = None
         """What is shown; None: nothing has caught up yet."""
         self.coming: Generation | None = None
@@ -133,14 +133,14 @@ class PrometheusSink:
             self._until.set(self.current.newest_ms / 1000)
 
     def _configure(self) -> None:
-        newest = self.configured.record
-        if newest is None or self.configured.version == self.shown_version:
+        newest = self.configured.due()
+        if newest is None:
             return
         try:
             shown = self.show(newest.value or b"")
         except ValueError as error:
             raise UnusableRecord(newest, str(error)) from error
-        self.shown_version = self.configured.version
+        self.configured.holds(shown.until)
         self.exporter.retain(shown.departments, shown.pairs)
         if self.current is not None:
             self.exporter.update(self.current.values.values())

@@ -91,6 +91,11 @@ class Configuration:
             self._hidden[turn] = hidden_departments(self.company, at)
         return self._hidden[turn]
 
+    def next_turn(self, at: int) -> int | None:
+        """The first instant after ``at`` at which others may be :meth:`hidden`; None: never, under this version."""
+        turn = bisect_right(self.turns, at)
+        return self.turns[turn] if turn < len(self.turns) else None
+
     def depth(self, department: str, at: int) -> int:
         """0 at the top."""
         return len(self.company.line(department, at)) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from sinks.clickhouse import ClickHouse, connect
 from streams import fact as f
 from streams import indicators as i
 from streams.cases import Cases
+from streams.company import CompanyFile
+from streams.configuration import Files
 from streams.effects import carry_out
 
 AS_OF = 1_767_225_600_000_000  # 2026-01-01
@@ -69,6 +72,20 @@ def value_of(indicator: str = "first_response_facts", department: str = "it", **
         indicator=indicator, department=department, counterpart="", window="7d", as_of=AS_OF, value=1.0, n=1, offset=1
     )
     return msgspec.structs.replace(told, **changes)
+
+
+def hiding_it_in(seconds: float) -> Files:
+    """A company whose legal department, of three people, goes below the same as IT in so many seconds: IT hides with it then."""
+    since = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+    departments = [
+        {"id": "ops"},
+        {"id": "it", "parent": "ops", "head_count": 10},
+        {"id": "lab", "parent": "ops", "head_count": 20},
+        {"id": "legal", "parent": [{}, {"department": "ops", "since": since}], "head_count": 3},
+        {"id": "hr", "head_count": 20},
+    ]
+    company = {"organisation": "t", "zone": "UTC", "hours": "always", "departments": departments, "groups": []}
+    return Files(version=1, company=CompanyFile.model_validate(company))
 
 
 def indicator_said(value: i.IndicatorValue, partition: int = 0) -> Said:

@@ -20,6 +20,7 @@ from sinks_on_kafka import (
     Said,
     expected_facts,
     facts_said,
+    hiding_it_in,
     indicator_said,
     say,
     stored_facts,
@@ -173,6 +174,19 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     assert depths == {0, 1, 2}, "and where they lie in the tree"
     sealed = store.query("SELECT week, department, item, persons, n, promoters FROM sealed").rows
     assert sealed == [("2026-W02", "it", "enps", 6, 5, 2)], "once, however often it was said"
+
+
+def test_who_hides_from_a_date_on_is_told_of_no_more_from_then_on(
+    installation: Installation, store: ClickHouse
+) -> None:
+    asked = "SELECT department FROM indicators ORDER BY department"
+    said = [indicator_said(value_of(department=who)) for who in ("it", "hr", "legal")]
+    say(installation, [Said("config", 0, b"1", encode(hiding_it_in(8))), *said])
+    with running(installation, store) as sink:
+        sink.until(lambda: bool(store.query("SELECT 1 FROM departments").rows), "departments are there")
+        sink.until_all_is_committed()
+        assert store.query(asked).rows == [("hr",), ("it",)]
+        sink.until(lambda: store.query(asked).rows == [("hr",)], "legal lies beside it now")
 
 
 def test_a_new_version_of_the_configuration_brings_its_departments(

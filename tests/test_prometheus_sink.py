@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from on_kafka import Installation, example
-from sinks_on_kafka import Running, Said, indicator_said, say, value_of, wait_until
+from sinks_on_kafka import Running, Said, hiding_it_in, indicator_said, say, value_of, wait_until
 from test_prometheus import series
 
 from deploy.sink_cli import shown
@@ -116,6 +116,15 @@ def test_a_department_vanishes_and_comes_back_with_the_configuration(installatio
     sink.until(lambda: sink.shown().keys() == {HR, unowned}, "it is no more")
     say(installation, [configured(3, files)])
     sink.until(lambda: IT in sink.shown(), "it is back, though nothing was said of it meanwhile")
+
+
+def test_who_hides_from_a_date_on_vanishes_on_that_date(installation: Installation, sink: Sink) -> None:
+    files = hiding_it_in(8)
+    say(installation, [configured(1, files), *(indicator_said(value_of(department=d)) for d in ("it", "hr", "legal"))])
+    sink.thread.start()
+    sink.until_ready()
+    assert sink.shown().keys() == {IT, HR}
+    sink.until(lambda: sink.shown().keys() == {HR}, "legal lies beside it now, and it would give legal away")
 
 
 def test_a_pair_is_shown_that_has_a_norm_of_its_own(installation: Installation, sink: Sink) -> None:
