@@ -1,11 +1,11 @@
 """The second computation: every indicator of the catalogue as SQL over the view ``facts`` of a generation (DESIGN 5.11).
 
-It knows the catalogue and the tables, and nothing of how the stream computes. A statement is put together from four parts:
+It knows the catalogue and the tables, and nothing of how the stream computes. A statement is put together from these parts:
 
     WINDOW_FACTS      which facts belong to which span (here a window; :mod:`sinks.published` has periods), and how long
     SHOWN             what of them a department says for itself, and what one pair says
     ANSWERS           one for each kind of aggregation: what they say together
-    TOLD              what of that is told: no pair with little behind it, nor what would give it away
+    HIDING, TOLD      what of that is told: no pair with little behind it, nor what would give it away
 
 A fact is ``inside`` a span by ``counts_at``; what ``runs`` belongs to every span and is censored at its end. A clock that
 was missed and that nobody has stopped yet is both: one fact, determined, whose duration is not known. ``timed``: the row
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ingest.event import EPOCH
+from sinks.hiding import HIDING, LINES, PAIRED, TOLD
 from sinks.store import OfGeneration, StoreError
 from streams.indicators import INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 
@@ -31,9 +32,6 @@ OWN = "{generation:Identifier}"
 
 SERIES = "measure, department, counterpart, level, aside, span, ends"
 """``aside``: the counterpart is told of in what is above it alone."""
-
-FEWEST = 5
-"""With fewer facts behind it, a value of a pair is not told."""
 
 
 class NotCovered(StoreError):
@@ -155,7 +153,6 @@ ASKED = f"""
     WHERE s.counterpart = '' OR c.pairs"""
 
 ANSWER = "indicator, department, counterpart, level, aside, span, ends"
-COLUMNS = "indicator, department, counterpart, span, ends, value, n, low, high, beyond"
 Z = "1.959963984540054"  # two-sided 95 %
 
 # Wilson's interval, multiplied out, so that its edges are exact where all or none were hit.
@@ -242,23 +239,6 @@ ANSWERS: Mapping[Aggregation, str] = {
 }
 
 
-# Of the pairs of a department at one level the little ones are hidden, and the next-smallest, until what is hidden is two and
-# not little: the department's own value counts them all. `before`: those that hide before this one does.
-TOLD = f"""
-    SELECT *
-    FROM (
-        SELECT
-            *, aside OR n < {FEWEST} AS little,
-            max(little) OVER before AS hides, count() OVER before AS parts, sum(n) OVER before AS behind
-        FROM (%s)
-        WINDOW before AS (
-            PARTITION BY indicator, department, counterpart = '', level, span, ends
-            ORDER BY little DESC, n, counterpart ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-    )
-    WHERE counterpart = '' OR NOT little AND NOT (hides AND (parts < 2 OR behind < {FEWEST}))"""
-
-
 def questions(indicators: Iterable[Indicator] = INDICATORS) -> list[tuple[str, list[Indicator]]]:
     """Each statement's last part, and the indicators that it answers."""
     found: dict[str, list[Indicator]] = {}
@@ -289,7 +269,8 @@ def asking(indicators: Sequence[Indicator]) -> dict[str, object]:
 
 def statement(facts: str, answer: str) -> str:
     """``facts`` defines ``spans``; ``answer`` is one of :data:`ANSWERS`."""
-    return f"WITH {HOURS}, {DEPTHS}, {facts}, {SHOWN}, {CATALOGUE}\nSELECT {COLUMNS} FROM ({TOLD % answer}\n)"
+    parts = (HOURS, DEPTHS, LINES, facts, SHOWN, CATALOGUE, PAIRED % answer, HIDING)
+    return f"WITH RECURSIVE {', '.join(parts)}\n{TOLD}"
 
 
 # -- at one instant

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from streams.fact import Outcome
-from streams.hidden import hidden_pairs
+from streams.hidden import Pair, untold_pairs
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
 from streams.rolling import Group, Series
 from streams.statistics import Survival, wilson
@@ -73,17 +73,27 @@ class Aggregator:
             return depth == series.level
         return depth <= series.level and max(depth, self.depth(counterpart)) == series.level
 
-    def pairs(self, measure: str, department: str, groups: Mapping[str, Group]) -> Iterator[IndicatorValue]:
-        """All of a department at one level, by counterpart: each hides others."""
+    def pairs(self, groups: Mapping[Series, Group]) -> Iterator[IndicatorValue]:
+        """All of a measure: each hides others."""
         found = [
-            v for counterpart, group in groups.items() for v in self.values(measure, department, counterpart, group)
+            (Pair(series.department, series.counterpart, series.level), value)
+            for series, group in groups.items()
+            for value in self.values(series.measure, series.department, series.counterpart, group)
         ]
-        facts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        for value in found:
-            facts[value.indicator, value.window][value.counterpart] = value.n
-        hidden = {what: frozenset(hidden_pairs(n, self.hidden)) for what, n in facts.items()}
-        for value in found:
-            yield _untold(value) if value.counterpart in hidden[value.indicator, value.window] else value
+        facts: dict[tuple[str, str], dict[Pair, int]] = defaultdict(dict)
+        for pair, value in found:
+            facts[value.indicator, value.window][pair] = value.n
+        untold = {what: untold_pairs(n, self.hidden, self.above) for what, n in facts.items()}
+        for pair, value in found:
+            yield _untold(value) if pair in untold[value.indicator, value.window] else value
+
+    def above(self, pair: Pair) -> Pair:
+        """In which it is counted one level up; where its sides are one department there, nothing is."""
+        level = pair.level - 1
+        if level < 0:
+            return Pair("", "", level)
+        department, counterpart = (self.config.path(who, self.as_of)[level] for who in pair[:2])
+        return Pair(department, counterpart, level)
 
     def silence(self, measure: str, department: str, counterpart: str) -> Iterable[IndicatorValue]:
         """Of what has no facts any more, or is hidden."""

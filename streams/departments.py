@@ -270,10 +270,10 @@ class Departments:
                 yield from aggregator.silence(measure, who, "")
         silent = {about for about in self.answered if about[2]}
         pairs = (series for series in shown if series.counterpart)
-        for (measure, who, _), level in groupby(pairs, key=itemgetter(0, 1, 2)):
-            of = {series.counterpart: groups[series] for series in level}
-            silent.difference_update((measure, who, giver) for giver in of)
-            yield from aggregator.pairs(measure, who, of)
+        for _, of_measure in groupby(pairs, key=itemgetter(0)):
+            of = {series: groups[series] for series in of_measure}
+            silent.difference_update((series.measure, series.department, series.counterpart) for series in of)
+            yield from aggregator.pairs(of)
         for about in sorted(silent):
             yield from aggregator.silence(*about)
 

@@ -7,9 +7,9 @@ with the pairs of a department, whose own number counts them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from streams.company import Company
 
@@ -47,14 +47,49 @@ def _known(size: int | None, least: int) -> int:
     return least if size is None else size
 
 
-def hidden_pairs(facts: Mapping[str, int], hidden: Collection[str]) -> list[str]:
-    """The counterparts with whom one value of a department is not told: those with few facts behind it, those that are ``hidden``
-    themselves, and those that hide with them, since the department's own value counts them all.
+class Pair(NamedTuple):
+    """A value of a pair: of ``department``, from ``counterpart``, at a ``level`` of the tree."""
 
-    ``facts``: behind the value of each pair, at one level of the tree. Where there are none, there is nothing to hide.
+    department: str
+    counterpart: str
+    level: int
+
+
+def untold_pairs(facts: Mapping[Pair, int], hidden: Collection[str], above: Callable[[Pair], Pair]) -> frozenset[Pair]:
+    """The pairs of which one value (of one indicator, over one window) is not told: those with few ``facts`` behind it, those with
+    a counterpart that is ``hidden``, and those that hide with them, so that no sum less what is told of it is one of them. Sums are
+
+    - what a department does for all, and what it asks of all, at one level;
+    - a pair one level up (``above``), of those below both its sides. What lies below one that is not told is not told.
+
+    All sums hide others at once, again and again, until none has to.
     """
-    some = {counterpart: n for counterpart, n in sorted(facts.items()) if n}
-    return covered(some, [who for who, n in some.items() if n < MIN_FACTS or who in hidden], MIN_FACTS)
+    some = {pair: n for pair, n in facts.items() if n}
+    sums: dict[tuple[str, ...] | Pair, list[Pair]] = {}
+    of: dict[Pair, list[tuple[str, ...] | Pair]] = {}
+    for pair in sorted(some, key=lambda one: (some[one], one)):
+        level = str(pair.level)
+        of[pair] = [("for", pair.department, level, ""), ("from", pair.counterpart, level, "")]
+        if (one := above(pair)) in some:
+            of[pair].append(one)
+        for each in of[pair]:
+            sums.setdefault(each, []).append(pair)
+    new = {pair for pair, n in some.items() if n < MIN_FACTS or pair.counterpart in hidden}
+    untold: set[Pair] = set()
+    while new:
+        untold |= new
+        touched = {each for pair in new for each in (*of[pair], pair) if each in sums}
+        new = {pair for each in touched for pair in _hiding(sums[each], some, untold, each in untold)} - untold
+    return frozenset(untold)
+
+
+def _hiding(
+    parts: Sequence[Pair], facts: Mapping[Pair, int], untold: Collection[Pair], all_of_them: bool
+) -> list[Pair]:
+    """Of the parts of a sum, the smallest first: those that are not told then."""
+    if all_of_them:
+        return list(parts)
+    return covered({pair: facts[pair] for pair in parts}, untold, MIN_FACTS)
 
 
 def turns(company: Company) -> tuple[int, ...]:

@@ -367,7 +367,7 @@ class Company:
         self.configuration = config_files.load(EXAMPLE).configuration
         with Embedded(folder) as embedded:
             embedded.apply(self.configuration.files)
-            records = simulate(3, 12, cases_per_day=80.0, recorder=Truth(each=self.measured.append))
+            records = simulate(3, 12, cases_per_day=200.0, recorder=Truth(each=self.measured.append))
             for _ in embedded.accept("simulated", records):
                 pass
             embedded.flush()

@@ -678,22 +678,47 @@ def by_definition(
     return as_of, {key: answer for key, answer in found.items() if key not in hidden}
 
 
+Pair = tuple[str, str]
+
+
 def untold(found: Mapping[Key, tuple[Any, int]]) -> set[Key]:
-    """Of the pairs of a department at one level, as few as possible, the smallest: all under five, at least two, at least five."""
-    columns: dict[tuple[Any, ...], list[tuple[int, Key]]] = {}
-    for key, (_, n) in found.items():
-        indicator, department, counterpart, window = key
-        if counterpart:
-            level = max(DEPTH[department], DEPTH[counterpart])
-            columns.setdefault((indicator, department, window, level), []).append((n, key))
+    """Of the pairs of an indicator and window: those under five, and round by round the smallest of each sum."""
     hidden: set[Key] = set()
-    for cells in map(sorted, columns.values()):
-        for many in range(len(cells) + 1):
-            gone, left = cells[:many], cells[many:]
-            if all(n >= 5 for n, _ in left) and (not gone or (many > 1 and sum(n for n, _ in gone) >= 5) or not left):
-                hidden |= {key for _, key in gone}
-                break
+    for indicator, window in {(key[0], key[3]) for key in found}:
+        cells = {
+            (key[1], key[2]): n for key, (_, n) in found.items() if (key[0], key[3]) == (indicator, window) and key[2]
+        }
+        gone: set[Pair] = set()
+        more = {pair for pair, n in cells.items() if n < 5}
+        while more - gone:
+            gone |= more
+            more = {pair for whole, parts in sums(cells).items() for pair in hides(parts, cells, gone, whole in gone)}
+        hidden |= {(indicator, *pair, window) for pair in gone}
     return hidden
+
+
+def sums(cells: Mapping[Pair, int]) -> dict[Any, list[Pair]]:
+    found: dict[Any, list[Pair]] = {}
+    for pair in cells:
+        level = max(DEPTH[one] for one in pair)
+        whole = (up(pair[0], level), up(pair[1], level)) if level else None
+        for each in (("for", pair[0], level), ("from", pair[1], level), *([whole] if whole in cells else [])):
+            found.setdefault(each, []).append(pair)
+    return found
+
+
+def hides(parts: Sequence[Pair], cells: Mapping[Pair, int], gone: set[Pair], whole: bool) -> list[Pair]:
+    in_order = sorted(parts, key=lambda pair: (pair not in gone, cells[pair], pair))
+    first = sum(pair in gone for pair in parts)
+    for many in range(first, len(parts)) if first and not whole else ():
+        if many > 1 and sum(cells[pair] for pair in in_order[:many]) >= 5:
+            return in_order[:many]
+    return in_order if first or whole else []
+
+
+def up(department: str, level: int) -> str:
+    """One level higher."""
+    return (PATHS | {"tech": ("ops", "tech", "tech")}).get(department, (department,) * 3)[level - 1]
 
 
 def answered(
