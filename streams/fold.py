@@ -165,8 +165,8 @@ def settle(head: Head, ctx: Context) -> None:
         if clock.due is not None and clock.due <= ctx.now:
             ctx.draw(name, clock, levels)
     ctx.wake = min(ctx.wake, next_wake(head))
-    if head.case.ended is not None:
-        rest = head.case.ended + STUB_AFTER
+    if (ended := over(head)) is not None:
+        rest = ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
             ctx.wake = min(ctx.wake, rest)
 
@@ -216,9 +216,17 @@ def draw(head: Head, ctx: Context) -> None:
         state.draw(ctx)
 
 
+def over(head: Head) -> int | None:
+    """When the case ended, or what is no case was over. None: it is open."""
+    case = head.case
+    if case.ended is not None or case.open:
+        return case.ended
+    return max((at for state in _every_whole(head.whole) if (at := state.over_since()) is not None), default=None)
+
+
 def at_rest(head: Head, now: int) -> bool:
-    """True when the case ended long ago and no clock of it runs: it may become a stub."""
-    ended = head.case.ended
+    """True when the case ended, or a suggestion was over, long ago and nothing of it awaits the watermark: it may become a stub."""
+    ended = over(head)
     if ended is None or now < ended + STUB_AFTER:
         return False
     return all(clock.judged for state in _states_of(head) for _, clock in state.clocks())

@@ -71,6 +71,10 @@ class Measure(Struct, array_like=True, gc=False):
             if clock is not None:
                 yield name, clock
 
+    def over_since(self) -> int | None:
+        """When that was over which the measure follows, where it is no case. None: it is a case, or not over."""
+        return None
+
     def draw(self, ctx: Context) -> None:
         """Draw every fact that may still change."""
         for name, clock in self.clocks():

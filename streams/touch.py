@@ -30,6 +30,7 @@ from streams.fold import (
     happen,
     new_head,
     next_wake,
+    over,
     resolve,
     settle,
     step,
@@ -208,8 +209,8 @@ class Touch:
         if case.split_at is not None or case.lapses_at is not None:
             happen(head, ctx, self.now)
         self.history.append(m, head)
-        if case.ended is not None:
-            ctx.wake = min(ctx.wake, max(case.ended + STUB_AFTER, self.now + 1))
+        if (ended := over(head)) is not None:
+            ctx.wake = min(ctx.wake, max(ended + STUB_AFTER, self.now + 1))
         if ctx.freed <= row.wake < FAR:  # or it would be woken for nothing
             self.wake_at(min(ctx.wake, next_wake(head)))
         else:

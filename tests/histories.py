@@ -299,7 +299,7 @@ def live(held: Mapping[str, Fact]) -> dict[str, Fact]:
     return {id: msgspec.structs.replace(f, version=0) for id, f in held.items() if f.outcome is not Outcome.retracted}
 
 
-def expected(events: Sequence[e.CaseEvent], config: Configuration, now: int) -> dict[str, Fact]:
+def expected(events: Sequence[e.CaseEvent | e.Suggestion], config: Configuration, now: int) -> dict[str, Fact]:
     """The definition: each case folded once, from the set of its events and of what merged cases and children tell it."""
     own: dict[str, dict[bytes, Moment]] = {}
     for event in events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
+import pytest
 from histories import (
     CONFIGURATIONS,
     DAY,
@@ -23,6 +24,7 @@ from histories import (
 from msgspec import Struct, defstruct
 
 from ingest import event as e
+from ingest.feedback import we_did, you_said
 from streams.clock import Clock
 from streams.fold import format_of
 from streams.history import TAIL
@@ -163,6 +165,27 @@ def test_a_stub_that_unfolds_in_the_batch_in_which_it_was_made_still_knows_its_m
         moments.append(row.log.segments * TAIL + row.log.count)
         assert world.facts() == expected([*events, late], CONFIGURATIONS[1], END)
     assert moments == [2 * TAIL + 4] * 2
+
+
+@pytest.mark.parametrize("told", [None, 14, 50])
+def test_a_suggestion_that_is_over_for_long_becomes_a_stub_and_unfolds(told: int | None) -> None:
+    """Told in time; too late, but before it is a stub; or never, and then after all."""
+    at, week = e.instant(START), 7 * DAY
+    said = you_said("desk", "S1", at, department="it-1", topic=e.Topic.empathy)
+    done = [we_did("desk", "S1", e.instant(START + told * DAY))] if told is not None else []
+    world = World()
+    world.log = [config_mark(1), e.encode(said), *map(e.encode, done), watermark(START + 40 * DAY)]
+    world.run((1,))
+    assert not decode_row(world.state["desk/S1"]).stub, "what is over for less than 35 days may still change"
+    after = [watermark(START + 120 * DAY)]
+    world.log += after
+    world.run((1,))
+    assert decode_row(world.state["desk/S1"]).stub
+    late = we_did("desk", "S1", e.instant(START + 13 * week))
+    world.log += [e.encode(late), watermark(START + 130 * DAY)]
+    world.run((1,))
+    assert decode_row(world.state["desk/S1"]).stub, "again"
+    assert world.facts() == expected([said, *done, late], CONFIGURATIONS[1], START + 130 * DAY)
 
 
 def test_state_is_read_again_when_only_the_words_about_it_have_changed() -> None:

@@ -56,6 +56,9 @@ class Loop(Measure):
             self.told = m.time
             self.over(m.time, ctx)
 
+    def over_since(self) -> int | None:
+        return self.clock.due if self.told is None and self.clock is not None else self.told
+
     def over(self, at: int, ctx: Context) -> None:
         clock, self.clock = self.clock, None
         if clock is not None:
