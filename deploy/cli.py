@@ -20,6 +20,7 @@ from deploy.measure_cli import demo, replay
 from deploy.mend_cli import repair
 from deploy.norms_cli import norms
 from deploy.privacy_cli import privacy
+from deploy.publish_cli import publish
 from deploy.reconcile_cli import reconcile_command as reconcile
 from deploy.rejected_cli import rejected
 from deploy.reproduce_cli import reproduce
@@ -50,6 +51,7 @@ main.add_command(explain_case)
 main.add_command(ingest)
 main.add_command(norms)
 main.add_command(privacy)
+main.add_command(publish)
 main.add_command(query)
 main.add_command(rebuild)
 main.add_command(reconcile)

@@ -202,7 +202,10 @@ def _what_there_is(store: OfGeneration, asked: Period) -> str:
     known = [name for (name,) in store.query(ALL_INDICATORS, named).rows]
     if known:
         return f"nothing is published of {asked.indicator.name}; there is {', '.join(known)}"
-    return "nothing is published yet: `crossdesk demo` and `crossdesk replay` do it when they have measured (not with --kafka)"
+    return (
+        "nothing is published yet: `crossdesk demo` and `crossdesk replay` do it when they have measured, and on Kafka "
+        "`crossdesk publish`"
+    )
 
 
 def _shown(kind: str, start: int) -> str:

@@ -19,21 +19,17 @@ from test_reproduce import MONDAY, NINE, SERIES, case, files, mark, replied
 
 from deploy import config_files
 from deploy.ahead import prepare
-from deploy.calendar_time import write_hours_and_tree
 from deploy.cli import main
 from deploy.configurations import Configurations
 from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded
-from deploy.history import BY_DAY
 from deploy.norms_plan import stored
 from deploy.topic_log import NAME, Marks, log_of_topics
 from ingest import event as e
 from ingest import topics as declared
 from ingest.connectors.simulated import simulate
-from sinks.clickhouse import connect
-from sinks.published import publish
 from streams.cases import META, Meta
-from streams.configuration import Configuration, Files
+from streams.configuration import Files
 from streams.effects import GENERATION
 
 PARTITIONS = 3
@@ -115,18 +111,18 @@ def test_a_published_value_comes_out_again_and_what_came_after_it_is_named(
                     stage.wait_until_ready()
                 installation.drain()
                 installation.drain_sink()
-            store = connect(server.dsn())
-            try:
-                write_hours_and_tree(store, Configuration(files()), START, START + 3 * DAY)
-                publish(store, START, START + 2 * DAY, START + 2 * DAY, periods=BY_DAY)
-            finally:
-                store.close()
+            done = crossdesk(installation, "publish", **dsn)
+            assert "published up to 2026-03-04 00:00 UTC" in done.output, done.output
+            again = crossdesk(installation, "publish", **dsn)
+            assert "UTC: 0 new revisions" in again.output, "nothing has changed since"
             return crossdesk(installation, "reproduce", SERIES, MONDAY, "--kafka", **dsn)
 
         first = published(told)
         assert first.exit_code == 0, first.output
         assert "0.75 (n 4" in first.output
         assert "the same, bit for bit" in first.output
+        hour = crossdesk(installation, "reproduce", SERIES, f"{MONDAY}T10", "--kafka", **dsn)
+        assert hour.exit_code == 0, hour.output
         second = published([replied(3, NINE + 3 * HOUR, 7)])
         assert second.exit_code == 0, second.output
         assert "Revision 1 said 0.75 (n 4" in second.output
