@@ -72,11 +72,12 @@ def staff_blocks(company: Company, told: Told, now: int) -> tuple[StaffBlock, ..
 
 
 def kept(old: Sequence[StaffBlock], new: Sequence[StaffBlock]) -> tuple[StaffBlock, ...]:
-    """``new``, but for the blocks of which ``old`` tells: these are final."""
+    """``new``, but for the blocks of which ``old`` tells: these are final, until they are let go."""
     final = {one.ends for one in old}
-    first = min((one.ends for one in new), default=0)
-    found = [*(one for one in old if one.ends >= first), *(one for one in new if one.ends not in final)]
-    return tuple(sorted(found, key=lambda one: one.ends))
+    found = [*old, *(one for one in new if one.ends not in final)]
+    newest = max((one.ends for one in found), default=0)
+    lasting = (one for one in found if one.ends > newest - KEPT * BLOCK_US)
+    return tuple(sorted(lasting, key=lambda one: one.ends))
 
 
 class _Counted:

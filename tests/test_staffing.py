@@ -179,7 +179,8 @@ def test_a_block_that_was_counted_stands() -> None:
     old = [StaffBlock("it", ENDS - BLOCK_US, 1, 0, 0, None), StaffBlock("it", 5, 1, 0, 0, None)]
     new = [StaffBlock(d, ENDS - back * BLOCK_US, 2, 0, 9, None) for back in (1, 0) for d in ("it", "hr")]
     assert kept(old, new) == (old[0], *new[2:]), "neither corrected nor added to; and what is old is let go"
-    assert kept(old, ()) == (*reversed(old),), "nothing is known of anybody any more"
+    assert kept(old, ()) == (old[0],), "nothing is known of anybody any more"
+    assert kept(old, new[2:]) == (old[0], *new[2:]), "nobody is told of in that block now"
 
 
 # -- from HR systems

@@ -129,6 +129,11 @@ def test_a_published_value_comes_out_again_and_what_came_after_it_is_named(
         assert "desk/C3: missed → met" in second.output
         assert "late event: replied of 2026-03-02 12:00:00 UTC" in second.output
         assert "does not explain" not in second.output
+        going_on = Process(["publish", "--every", "1"], environment, tmp_path / "publishing")
+        with ended(going_on):
+            going_on.wait_until_said("published up to 2026-03-04 00:00 UTC: 0 new revisions")
+            going_on.process.terminate()
+            assert going_on.process.wait(20) == 0
         not_there = crossdesk(installation, "reproduce", SERIES, "2026-02-02", "--kafka", **dsn)
         assert (not_there.exit_code, "is not published: there is" in not_there.output) == (1, True)
 
