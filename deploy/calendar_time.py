@@ -1,4 +1,4 @@
-"""What the second computation cannot take from facts: opening hours and the tree, written out as rows of the store.
+"""What the second computation cannot take from facts: departments, opening hours and the tree, written out as rows of the store.
 
 The sinks know nothing of calendars and the streams nothing of tables, so this lies between them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sinks.store import CalendarTime, DepartmentDepth, DepartmentLine, StaffRow, Store
+from sinks.store import CalendarTime, Department, DepartmentDepth, DepartmentLine, StaffRow, Store
 from streams.company import ANYBODY
 from streams.configuration import Configuration
 from streams.hours import Calendar
@@ -30,6 +30,24 @@ def write_tree(store: Store, configuration: Configuration) -> None:
     store.write_department_depths(list(depth_rows(configuration)), configuration.version)
     store.write_department_lines(list(line_rows(configuration)), configuration.version)
     store.write_staff([StaffRow(*block) for block in configuration.files.staff], configuration.version)
+
+
+def store_departments(store: Store, configuration: Configuration, at: int) -> None:
+    """Who they are at the instant ``at`` (µs), and where they lie in the tree."""
+    store.write_departments(departments_of(configuration, at), configuration.version)
+    write_tree(store, configuration)
+
+
+def departments_of(configuration: Configuration, at: int) -> list[Department]:
+    """The departments of a version at the instant ``at`` (µs), as the store keeps them."""
+    levels = configuration.levels
+    rows = []
+    for id in configuration.departments:
+        depth = configuration.depth(id, at)
+        parent = configuration.path(id, at)[min(depth, levels) - 1] if depth else ""
+        heads, hidden = configuration.head_count(id, at) or 0, id in configuration.hidden(at)
+        rows.append(Department(id, configuration.name(id), parent, depth, heads, hidden))
+    return rows
 
 
 def calendar_rows(configuration: Configuration, since: int, until: int) -> Iterator[CalendarTime]:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from deploy.ahead import Prepared, prepare
 from deploy.answers import Answers
-from deploy.calendar_time import write_tree
+from deploy.calendar_time import departments_of, store_departments
 from deploy.directory import of_log, with_people
 from deploy.log import TOPICS, Log, LogError, Stored
 from deploy.rejected.ledger import Ledger
@@ -22,7 +22,8 @@ from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
-from sinks.store import Department, Store, StoredRecord
+from sinks.morale import tell
+from sinks.store import StoredRecord
 from streams.cases import Cases
 from streams.clock import NEVER
 from streams.configuration import Configuration, Files, encode
@@ -80,7 +81,8 @@ class Embedded:
             if self.configurations:
                 self._start()
             if self.store is not None and self.configuration is not None:  # who is hidden may be others than yesterday
-                self.store.write_departments(departments_of(self.configuration), self.configuration.version)
+                self.store.write_departments(departments_of(self.configuration, now_us()), self.configuration.version)
+                self._tell_morale()
         except BaseException:
             self.close()
             raise
@@ -126,7 +128,8 @@ class Embedded:
             self._start()
         self._finish_writing()
         if self.store is not None:
-            store_departments(self.store, new)
+            store_departments(self.store, new, now_us())
+            self._tell_morale()
         return version, problems
 
     # -- in
@@ -250,6 +253,12 @@ class Embedded:
         self._finish_writing()
         while self._begin_writing():
             self._finish_writing()
+        self._tell_morale()
+
+    def _tell_morale(self) -> None:
+        """Of the last week that is over as far as everything is known; those before are history (:mod:`deploy.history`)."""
+        if self.store is not None and self.as_of is not None:
+            tell(self.store, self.as_of, course=False)
 
     def _write_beside(self) -> None:
         """Into the store, in a thread of its own, while this one folds on: all that there is, as one large batch at a time."""
@@ -366,25 +375,6 @@ def reasons(refused: Iterable[tuple[str, str]]) -> dict[str, tuple[int, str]]:
         count, first = found.get(reason, (0, place))
         found[reason] = (count + 1, first)
     return found
-
-
-def store_departments(store: Store, configuration: Configuration) -> None:
-    """Who they are, and where they lie in the tree."""
-    store.write_departments(departments_of(configuration), configuration.version)
-    write_tree(store, configuration)
-
-
-def departments_of(configuration: Configuration) -> list[Department]:
-    """The departments of a version, as the store keeps them."""
-    at = now_us()
-    levels = configuration.levels
-    rows = []
-    for id in configuration.departments:
-        depth = configuration.depth(id, at)
-        parent = configuration.path(id, at)[min(depth, levels) - 1] if depth else ""
-        heads, hidden = configuration.head_count(id, at) or 0, id in configuration.hidden(at)
-        rows.append(Department(id, configuration.name(id), parent, depth, heads, hidden))
-    return rows
 
 
 def _revives(record: bytes) -> bool:

@@ -1,4 +1,5 @@
-"""History in the embedded mode: the hours and the tree that the second computation needs, and what it publishes.
+"""History in the embedded mode: the hours and the tree that the second computation needs, and what it publishes; and morale of each
+week that is over.
 
 Each day since the first fact; of what is no longer than two days, each hour too. The hours of four months take minutes to
 compute, and whoever wants them asks :func:`sinks.published.publish`.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from deploy.calendar_time import write_hours_and_tree
 from deploy.embedded import Embedded
+from sinks.morale import tell
 from sinks.published import PERIODS, publish
 
 DAY_US = PERIODS["day"]
@@ -37,6 +39,8 @@ def publish_history(embedded: Embedded) -> int:
     """
     store, configuration, as_of, log = embedded.store, embedded.configuration, embedded.as_of, embedded.log
     end = log.end_of_facts()
+    if store is not None and as_of is not None:
+        tell(store, as_of)
     if store is None or configuration is None or as_of is None or log.position(PUBLISHED) == end:
         return 0
     revisions = 0

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
+from deploy.calendar_time import store_departments
 from deploy.command import Group
-from deploy.embedded import now_us, store_departments
+from deploy.embedded import now_us
 from deploy.exported import exported_departments, pairs_with_a_norm_of_their_own
 from deploy.health import Check, HealthServer, Lag, Moving, fine
 from deploy.stage import log_to_stderr, run_until_stopped
@@ -25,7 +26,7 @@ from ingest.topics import name
 from sinks.clickhouse import ClickHouse, connect
 from sinks.prometheus import Exporter
 from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
-from sinks.store import Store
+from sinks.store import Full, Store
 from streams.configuration import Configuration
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def run_clickhouse(settings: SinkSettings, broker: BrokerSettings, connected: Ca
     group = GroupNames.of(generation).clickhouse
     with ExitStack() as ends:
 
-        def opened() -> Store:
+        def opened() -> Full:
             store = ends.enter_context(closing(connected(dsn.get_secret_value(), generation)))
             store.migrate()
             return store
@@ -121,7 +122,7 @@ def prometheus() -> None:
 def write_departments(store: Store, record: bytes) -> int | None:
     """What the store keeps of a version of the configuration; until when it says who is hidden (µs)."""
     configuration, at = decoded(record), now_us()
-    store_departments(store, configuration)
+    store_departments(store, configuration, at)
     return configuration.next_turn(at)
 
 

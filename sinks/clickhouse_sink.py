@@ -1,5 +1,5 @@
 """The sink that writes to ClickHouse: facts, indicators, raw events and sealed answers in batches, departments from each new
-configuration.
+configuration. Of the sealed answers it also tells what they say together, once a week (:mod:`sinks.telling`).
 
 Whatever it writes is an upsert, and offsets are committed after it: a crash anywhere repeats a batch, and nothing is counted twice.
 """
@@ -20,7 +20,8 @@ from sinks.gathering import Batch, Gathering
 from sinks.persistence import Persistence
 from sinks.prometheus import Exporter
 from sinks.record import Record, UnusableRecord
-from sinks.store import Store, StoredRecord, StoreError
+from sinks.store import Full, Store, StoredRecord, StoreError
+from sinks.telling import Telling
 from streams.fact import VERSION, beginning, takes_back
 from streams.indicators import IndicatorValue, decode
 from streams.sealed import decode as decode_batch
@@ -57,13 +58,14 @@ class ClickHouseSink:
         topics: Topics,
         gathering: Gathering,
         configurations: Follower,
-        opened: Callable[[], Store],
+        opened: Callable[[], Full],
         write_configuration: Callable[[Store, bytes], int | None],
         exporter: Exporter,
     ) -> None:
         self.topics, self.gathering, self.configurations = topics, gathering, configurations
         self.opened, self.write_configuration = opened, write_configuration
         self.configured = Configured()
+        self.telling = Telling()
         self.writes = {
             topics.facts: write_facts,
             topics.events: write_events,
@@ -85,7 +87,7 @@ class ClickHouseSink:
         ``sinks.store.StoreError``.
         """
         persistence = Persistence(stop, self.exporter)
-        stores: list[Store] = []
+        stores: list[Full] = []
         if not persistence.done(lambda: stores.append(self.opened()), "records wait in Kafka"):
             return
         store = stores[0]
@@ -95,6 +97,7 @@ class ClickHouseSink:
             batch = self.gathering.take(TAKE_SECONDS)
             if batch is not None:
                 self._store(batch, store, persistence)
+            self._tell(store)
 
     def _configure(self, store: Store, persistence: Persistence) -> None:
         behind = True
@@ -111,8 +114,16 @@ class ClickHouseSink:
                 lambda: held.append(self.write_configuration(store, newest.value or b"")), "the configuration waits"
             ):
                 self.configured.holds(held[-1])
+                self.telling.look()
         except ValueError as error:
             raise UnusableRecord(newest, str(error)) from error
+
+    def _tell(self, store: Full) -> None:
+        """One member of the group tells: who has the one partition of what is sealed. Who gets it looks what there is to tell."""
+        if self.gathering.holds(self.topics.sealed):
+            self.telling.step(store)
+        else:
+            self.telling.look()
 
     def _store(self, batch: Batch, store: Store, persistence: Persistence) -> None:
         def write() -> None:
@@ -124,6 +135,8 @@ class ClickHouseSink:
         if not persistence.done(write, f"{len(batch):,} records wait and their offsets are held, nothing is lost"):
             return
         self.gathering.written(batch)
+        if batch.of_topic(self.topics.sealed):
+            self.telling.look()
         self._seconds.add(time.monotonic() - began)
         self._batch.set(len(batch))
         for topic in self.writes:

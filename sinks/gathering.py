@@ -97,6 +97,11 @@ class Gathering:
             self._changed.notify_all()
 
     # -- for whoever writes
+    def holds(self, topic: str) -> bool:
+        """Whether a partition of it is ours."""
+        with self._changed:
+            return any(name == topic for name, _ in self._holds)
+
     def take(self, wait: float) -> Batch | None:
         """The batch when it is ready, or None after ``wait`` seconds. Raises what whoever polls has failed with."""
         until = time.monotonic() + wait

@@ -28,7 +28,7 @@ from sinks.recompute import (
     questions,
     statement,
 )
-from sinks.store import OfGeneration
+from sinks.store import Keeps, OfGeneration
 from streams.indicators import HOUR_US, INDICATORS, Aggregation, Indicator
 
 PERIODS: Mapping[str, int] = {"hour": HOUR_US, "day": 24 * HOUR_US}
@@ -166,14 +166,12 @@ PUBLISH = """
     WHERE now IS DISTINCT FROM was AND (now.2 > 0 OR was.2 > 0)"""
 
 
-class Keeps(OfGeneration, Protocol):
-    """Who also writes what it has computed."""
-
-    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None: ...
+class OwnHistory(OfGeneration, Keeps, Protocol):
+    """A generation, into which its history is written."""
 
 
 def publish(
-    store: Keeps,
+    store: OwnHistory,
     since: int,
     until: int,
     as_of: int,
@@ -217,7 +215,7 @@ def _parts(since: int, until: int, length: int) -> Iterator[tuple[int, int]]:
         since = end
 
 
-def _publish(store: Keeps, answer: str, indicators: Sequence[Indicator], span: Mapping[str, object]) -> None:
+def _publish(store: OwnHistory, answer: str, indicators: Sequence[Indicator], span: Mapping[str, object]) -> None:
     names = {
         "indicators": [i.name for i in indicators],
         "numbers": indicators[0].aggregation in _NUMBERS,
@@ -225,7 +223,7 @@ def _publish(store: Keeps, answer: str, indicators: Sequence[Indicator], span: M
     store.execute(PUBLISH.replace("%s", statement(PERIOD_FACTS, answer)), {**span, **names, **asking(indicators)})
 
 
-def _revisions(store: Keeps) -> int:
+def _revisions(store: OwnHistory) -> int:
     sql = "SELECT count() FROM {generation:Identifier}.published_revisions"
     ((count,),) = store.query(sql, {"generation": store.database}).rows
     return int(count)

@@ -94,6 +94,13 @@ class Asks(Protocol):
         """One statement that reads. Raises :class:`BadQuery`, :class:`Unavailable`."""
 
 
+class Keeps(Asks, Protocol):
+    """Who also writes what the store computes from what it holds."""
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """One statement of crossdesk's own. Raises :class:`Unavailable`."""
+
+
 class OfGeneration(Asks, Protocol):
     """Asks about one generation: what it has computed lies in ``database``, whether it is the current one or not."""
 
@@ -134,6 +141,10 @@ class Store(Protocol):
 
     def write_sealed(self, batches: Sequence[Batch]) -> None:
         """Sealed batches; each is there once, however often it is written."""
+
+
+class Full(Store, Keeps, Protocol):
+    """What a stage that stores everything needs."""
 
 
 class StoreError(Exception):

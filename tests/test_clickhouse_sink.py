@@ -38,7 +38,7 @@ from sinks.consumer import Follower, Member
 from sinks.gathering import Gathering
 from sinks.prometheus import Exporter
 from sinks.record import ConsumerStopped, UnusableRecord
-from sinks.store import Store, Unavailable
+from sinks.store import Full, Unavailable
 from streams.configuration import encode
 from streams.sealed import Batch as SealedBatch
 from streams.sealed import Item, Joined, Kind
@@ -79,7 +79,7 @@ class Sink(Running):
         *,
         size: int = 500,
         seconds: float = 0.1,
-        opened: Callable[[], Store] | None = None,
+        opened: Callable[[], Full] | None = None,
     ) -> None:
         self.installation = installation
         name, client = declared.name, installation.settings.client
@@ -162,6 +162,9 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     with running(installation, store) as sink:
         sink.until_all_is_committed()
         sink.until(lambda: bool(store.query("SELECT 1 FROM departments").rows), "departments are there")
+        sink.until(
+            lambda: bool(store.query("SELECT 1 FROM morale WHERE department = 'hr'").rows), "the tree is in morale"
+        )
     assert stored_facts(store) == expected_facts(FACTS)
     assert store.query("SELECT indicator, department, value FROM indicators").rows == [
         ("first_response_facts", "it", 0.5)
@@ -174,6 +177,8 @@ def test_each_topic_goes_into_its_table(installation: Installation, store: Click
     assert depths == {0, 1, 2}, "and where they lie in the tree"
     sealed = store.query("SELECT week, department, item, persons, n, promoters FROM sealed").rows
     assert sealed == [("2026-W02", "it", "enps", 6, 5, 2)], "once, however often it was said"
+    asked = "SELECT value, n, wave FROM morale WHERE indicator = 'enps_points' AND department = 'it' AND window = ''"
+    assert store.query(asked).rows == [(20.0, 5, BATCH.wave)], "and what they say together"
 
 
 def test_who_hides_from_a_date_on_is_told_of_no_more_from_then_on(
@@ -238,7 +243,7 @@ def test_a_store_that_is_away_at_the_start_is_waited_for_and_that_can_be_stopped
 ) -> None:
     attempts: list[int] = []
 
-    def opened() -> Store:
+    def opened() -> Full:
         attempts.append(1)
         raise Unavailable("nobody answers")
 

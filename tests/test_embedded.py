@@ -29,6 +29,7 @@ from streams.cases import Cases
 from streams.configuration import Files
 from streams.fact import Fact, Outcome
 from streams.indicators import IndicatorValue
+from streams.morale import last_monday
 
 RUN = Path(__file__).with_name("embedded_run.py")
 DAYS = 12
@@ -162,6 +163,22 @@ def test_answers_that_were_sealed_when_the_disk_was_full_are_sealed_when_it_has_
         embedded.log.db.execute(f"PRAGMA max_page_count={pages + 500}")
         list(embedded.accept("survey", [*a_week_of_answers(), large]))
         assert len(list(embedded.log.every("sealed"))) == 1
+
+
+def test_morale_is_told_as_far_as_everything_is_known(tmp_path: Path) -> None:
+    asked = "SELECT DISTINCT toUnixTimestamp64Micro(as_of), indicator, department, n FROM morale ORDER BY ALL"
+    with Embedded(tmp_path) as embedded:
+        embedded.apply(company(1, {"it": ""}, {"IT": "it"}, sources=["hr"]).files)
+        list(embedded.accept("survey", [*a_week_of_answers(), prepare(e.watermark("hr", MONDAY + 2 * WEEK))]))
+        assert embedded.store is not None
+        assert embedded.store.query(asked).rows == []
+        embedded.flush()
+        monday = last_monday(embedded.as_of or 0)
+        said = {(monday, v.indicator, v.department, v.n) for v in embedded.morale()}
+        assert [*map(tuple, embedded.store.query(asked).rows)] == sorted(said)
+        assert {("favourable_ratio", "it", 5)} < {row[1:] for row in said}
+        embedded.apply(company(2, {"it": "", "hr": ""}, {"IT": "it"}, sources=["hr"]).files)
+        assert {row[2] for row in embedded.store.query(asked).rows} == {"", "it", "hr"}, "under another tree at once"
 
 
 def test_what_another_configuration_seals_of_answers_that_are_told_again_is_said_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pooled import SPRING, WEEK_US, Pooled, batch, favourable, random_batches, s
 from deploy.calendar_time import line_rows
 from deploy.sink_cli import write_departments
 from sinks.clickhouse import ClickHouse
-from sinks.morale import morale_at
+from sinks.morale import morale_at, tell
 from streams.configuration import encode
 from streams.morale import MoraleValue
 from streams.pooling import morale
@@ -21,7 +21,7 @@ NUMBERS = ("value", "low", "high", "weighted", "change", "change_low", "change_h
 WORDS = tuple(name for name in MoraleValue.__struct_fields__ if name not in NUMBERS)
 
 
-def tell(store: ClickHouse, pooled: Pooled, version: int = 1) -> None:
+def put(store: ClickHouse, pooled: Pooled, version: int = 1) -> None:
     """This alone, under a configuration of this version."""
     store.execute("TRUNCATE TABLE crossdesk_public.sealed_versions")
     store.write_sealed(pooled.batches)
@@ -52,7 +52,7 @@ def test_both_say_the_same_of_random_batches(
     for seed in range(sample(200, 5)):
         dice = random.Random(seed)
         pooled = random_batches(dice)
-        tell(store, pooled, seed + 1)
+        put(store, pooled, seed + 1)
         for as_of in (dice.randint(SPRING, pooled.until), pooled.until + dice.randint(0, 30 * WEEK_US)):
             compared += compare(store, pooled, as_of)
     assert compared > 500 * sample(200, 5)
@@ -61,7 +61,7 @@ def test_both_say_the_same_of_random_batches(
 
 def test_both_say_the_same_of_the_simulated_company(store: ClickHouse, tally: Callable[[str, int], None]) -> None:
     pooled = simulated(2, 62).pooled
-    tell(store, pooled)
+    put(store, pooled)
     compared = sum(compare(store, pooled, pooled.until - back * WEEK_US + 1) for back in (0, 3))
     assert compared > 5_000
     tally("values of morale by SQL", compared)
@@ -78,7 +78,8 @@ def test_a_version_of_the_configuration_brings_its_tree(store: ClickHouse) -> No
 
 
 def test_of_now_there_is_a_view(store: ClickHouse) -> None:
-    tell(store, Pooled([batch(items=favourable(8, 10))], company(1, {"it": "", "hr": ""}, {}), 0))
+    put(store, Pooled([batch(items=favourable(8, 10))], company(1, {"it": "", "hr": ""}, {}), 0))
+    tell(store, SPRING)
     asked = "SELECT department, indicator, value, shown FROM morale WHERE window = '' AND item = ''"
     assert sorted(store.query(asked + " AND department != ''").rows) == [
         ("hr", "response_ratio", None, "<5"),

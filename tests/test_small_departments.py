@@ -18,8 +18,7 @@ from rich.console import Console
 from test_second_computation import Both, Key, by_key, facts_of
 
 from deploy import config_files, findings
-from deploy.calendar_time import depth_rows
-from deploy.embedded import departments_of
+from deploy.calendar_time import departments_of, depth_rows
 from deploy.exported import exported_departments
 from deploy.loose_norms import Left, last_weeks
 from deploy.report import Beside, print_report
@@ -257,9 +256,9 @@ def test_who_is_hidden_changes_where_the_tree_or_a_group_does() -> None:
 def test_what_was_told_before_a_department_became_small_is_told_no_more(store: ClickHouse) -> None:
     store.write_indicators([value("it"), value("legal"), value("it", "legal"), value("it", "sales")])
     sql = "SELECT department, counterpart FROM {} ORDER BY ALL"
-    store.write_departments(departments_of(with_heads(legal=5)), 1)
+    store.write_departments(departments_of(with_heads(legal=5), 0), 1)
     assert len(store.query(sql.format("crossdesk_public.indicators")).rows) == 4
-    store.write_departments(departments_of(SMALL_LEGAL), 2)
+    store.write_departments(departments_of(SMALL_LEGAL, 0), 2)
     for view in ("crossdesk_public.indicators", "crossdesk_cases.indicators", "indicators"):
         assert store.query(sql.format(view)).rows == [("it", ""), ("it", "sales")]
     names = store.query("SELECT id FROM departments WHERE hidden ORDER BY id").rows
@@ -295,7 +294,7 @@ def test_a_store_of_before_shows_cases_no_more(store: ClickHouse) -> None:
 def test_a_store_of_before_hides_what_is_hidden_now(store: ClickHouse) -> None:
     """Its views are as an earlier release made them."""
     store.write_indicators([value("it"), value("legal")])
-    store.write_departments(departments_of(SMALL_LEGAL), 1)
+    store.write_departments(departments_of(SMALL_LEGAL, 0), 1)
     store._writer.command("CREATE OR REPLACE VIEW crossdesk_public.indicators AS SELECT * FROM crossdesk_1.indicators")
     store.migrate()
     for view in ("crossdesk_public.indicators", "crossdesk_cases.indicators"):

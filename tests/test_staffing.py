@@ -9,9 +9,9 @@ from typing import Any
 
 from test_directory import IDENTITY, PEOPLE, Heard, intake
 
-from deploy.calendar_time import write_tree
+from deploy.calendar_time import departments_of, write_tree
 from deploy.directory import with_people
-from deploy.embedded import departments_of
+from deploy.embedded import now_us
 from deploy.succession import successor
 from ingest import event as e
 from ingest import persons
@@ -320,7 +320,7 @@ def random_files(dice: random.Random, version: int, now: int) -> Files:
 
 def write(store: ClickHouse, files: Files) -> Configuration:
     configuration = Configuration(files)
-    store.write_departments(departments_of(configuration), files.version)
+    store.write_departments(departments_of(configuration, now_us()), files.version)
     write_tree(store, configuration)
     return configuration
 

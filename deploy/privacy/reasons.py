@@ -118,6 +118,24 @@ _STAFF = {
     "open": "how many positions were open",
 }
 
+_MORALE = {
+    "number": "which of several that were told stands",
+    "whole": "whether it is of the last week, or of a course",
+    "monday": "the week at whose end it was so",
+    "item": "which question; empty: all together",
+    "n": "how many answers are behind it: five or more, or 0, which says nothing",
+    "shown": "the same, as it is written where people see it",
+    "weighted": "the value, as if each department had answered alike",
+    "trend": "whether it is better or worse than in the wave before, or may be chance",
+    "before": "which wave that was",
+    "change": "how much it differs",
+    "change_low": "how much at least",
+    "change_high": "how much at most",
+    "closed": "when the newest batch in it was sealed",
+    "age_weeks": "how long before",
+    "invited": "how many were asked, rounded to five",
+}
+
 REASONS: Mapping[str, Mapping[str, str]] = {
     ENVELOPE: {
         "type": "what happened",
@@ -328,6 +346,14 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "crossdesk_public.calendar_time_versions": {"calendar": "whose opening hours", **_DEPTHS},
     "crossdesk_public.department_depths_versions": {"depth": "how deep it lies in the tree", "hidden": _HIDDEN},
     "crossdesk_public.sealed_versions": {**_BATCH, **_ITEM, "item": "which question; of ratings there is one"},
+    "crossdesk_public.morale_told": {
+        "number": "how many were told before",
+        "whole": "whether it is the last week, or one of a course",
+        "monday": "which week",
+        "input": "hash of the batches and the tree it was computed from",
+        "told_at": "when it was computed",
+    },
+    "crossdesk_public.morale_versions": _MORALE,
     "crossdesk_public.department_lines_versions": {
         "line": "what it lies in, from the top: whose morale its answers are part of",
         "head_count": "how many people it has: how many are asked in a survey",
