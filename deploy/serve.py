@@ -33,6 +33,7 @@ from deploy.http_server import PortTaken as PortTaken
 from deploy.log import Log, LogError
 from sinks.clickhouse import ClickHouse
 from sinks.prometheus import Exporter, Pair
+from sinks.prometheus_morale import exported
 from sinks.store import StoreError
 from streams.configuration import encode
 
@@ -215,8 +216,12 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
     values = embedded.indicators()
     pairs = [Pair(v.counterpart, v.department) for v in values if v.counterpart]
     hidden = embedded.configuration.hidden(embedded.as_of) if embedded.configuration and embedded.as_of else ()
-    exporter.retain({v.department for v in values}.difference(hidden), pairs)
+    departments = {v.department for v in values}.union(
+        embedded.configuration.departments if embedded.configuration else ()
+    )
+    exporter.retain(departments.difference(hidden), pairs)
     exporter.update(values)
+    exporter.show_morale(exported(embedded.morale()))
     lock, stop = threading.Lock(), threading.Event()
 
     def of_store(answer: Callable[[ClickHouse], bytes]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from threading import Event
 from typing import TYPE_CHECKING
@@ -28,6 +28,9 @@ from sinks.prometheus import Exporter
 from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
 from sinks.store import Full, Store
 from streams.configuration import Configuration
+from streams.morale import MoraleValue
+from streams.pooling import morale
+from streams.sealed import Batch
 
 if TYPE_CHECKING:
     from sinks.consumer import Follower, Member
@@ -105,6 +108,7 @@ def prometheus() -> None:
     from deploy.topics import refuse_differences
     from sinks.consumer import Follower
     from sinks.prometheus_sink import PrometheusSink
+    from sinks.sealed import Sealed
 
     log_to_stderr()
     settings, broker = read(SinkSettings, ENVIRONMENT, os.environ), broker_settings(os.environ)
@@ -115,7 +119,8 @@ def prometheus() -> None:
 
     exporter = Exporter()
     with closing(Follower(broker.client, f"{declared.PREFIX}-prometheus")) as follower:
-        stage = PrometheusSink(name("config"), indicators, follower, shown, exporter)
+        sealed = Sealed(name("sealed"), exported_morale)
+        stage = PrometheusSink(name("config"), indicators, follower, shown, sealed, exporter)
         _run(stage.run, follower, stage.waiting, exporter, settings, PROMETHEUS_PORT)
 
 
@@ -133,6 +138,11 @@ def shown(record: bytes) -> Shown:
     configuration, at = decoded(record), now_us()
     departments, pairs = exported_departments(configuration, at), pairs_with_a_norm_of_their_own(configuration, at)
     return Shown(departments, pairs, configuration.next_turn(at))
+
+
+def exported_morale(record: bytes, batches: Iterable[Batch], as_of: int) -> list[MoraleValue]:
+    """What departments say, and what all together say about each, under a version of the configuration."""
+    return morale(batches, decoded(record).company, as_of, pairs=False)
 
 
 def decoded(record: bytes) -> Configuration:

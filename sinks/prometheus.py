@@ -13,12 +13,14 @@ what is counted is named, ``…_facts`` or ``…_cases``:
     crossdesk_as_of_timestamp_seconds{department="it"}                                             how fresh
 
 Ratios have bounds, because alerts need them; those of durations are in ClickHouse. What has no value has no series: no
-data is neither 0 nor 100 %. An indicator without a window has no label ``window``.
+data is neither 0 nor 100 %. An indicator without a window has no label ``window``. Morale has a file of its own
+(``prometheus_morale.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from threading import Lock
 from typing import NamedTuple
 
@@ -26,7 +28,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.utils import floatToGoString
 
+from sinks.prometheus_morale import Family, families, of_whom
 from streams.indicators import BY_NAME, PROXY, Aggregation, IndicatorValue
+from streams.morale import MoraleValue
 
 PREFIX = "crossdesk_"
 
@@ -95,6 +99,7 @@ class Exporter:
         ProcessCollector(registry=self._registry)
         self._lock = Lock()
         self._latest: dict[tuple[str, bool], dict[tuple[str, str, str], IndicatorValue]] = {}
+        self._morale: list[MoraleValue] = []
         self._departments: frozenset[str] | None = None
         self._pairs: frozenset[tuple[str, str]] = frozenset()
 
@@ -125,6 +130,11 @@ class Exporter:
             for name, series in self._latest.items():
                 self._latest[name] = {key: value for key, value in series.items() if self._shown(value)}
 
+    def show_morale(self, values: Iterable[MoraleValue]) -> None:
+        """These instead of all that there were, of the departments that are shown."""
+        with self._lock:
+            self._morale = list(values)
+
     def count(self, name: str, text: str, labels: Collection[str] = ()) -> Count:
         return Count(name, text, labels, self._registry)
 
@@ -138,7 +148,8 @@ class Exporter:
         with self._lock:
             latest = {name: list(series.values()) for name, series in sorted(self._latest.items())}
             shown = {name: [v for v in values if self._shown(v)] for name, values in latest.items()}
-        lines = "".join(_lines(shown)).encode()
+            morale = [v for v in self._morale if self._departments is None or of_whom(v) in self._departments]
+        lines = "".join(chain(_lines(shown), _morale_lines(morale))).encode()
         return content_type, own.removesuffix(_EOF) + lines + (_EOF if own.endswith(_EOF) else b"")
 
     def _update(self, values: Iterable[IndicatorValue]) -> None:
@@ -212,7 +223,15 @@ def _lines(latest: dict[tuple[str, bool], list[IndicatorValue]]) -> Iterator[str
             yield f'{name}{{department="{_escaped(department)}"}} {instant_us / 1e6!r}\n'
 
 
-def _head(family: _Family) -> str:
+def _morale_lines(values: Iterable[MoraleValue]) -> Iterator[str]:
+    for family in families(values):
+        yield _head(family)
+        for labels, number in family.series:
+            written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+            yield f"{family.name}{f'{{{written}}}' if written else ''} {number!r}\n"
+
+
+def _head(family: _Family | Family) -> str:
     return f"# HELP {family.name} {_escaped(family.text)}\n# TYPE {family.name} gauge\n"
 
 

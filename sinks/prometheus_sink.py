@@ -1,7 +1,8 @@
 """The sink that Prometheus scrapes: the latest of every indicator, read whole from its compacted topic and followed.
 
 What is current says the topic of configurations: the departments and pairs that are shown, and the generation. Another generation
-is read beside the one that is shown until it has caught up, and then takes its place between two scrapes.
+is read beside the one that is shown until it has caught up, and then takes its place between two scrapes. Morale is of no
+generation: it is computed of what has been sealed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sinks.configured import Configured
 from sinks.consumer import Follower
 from sinks.prometheus import Exporter, Pair
 from sinks.record import Record, UnusableRecord
+from sinks.sealed import Sealed
 from streams.indicators import IndicatorValue, decode
 
 log = logging.getLogger("crossdesk.sinks")
@@ -76,14 +78,17 @@ class PrometheusSink:
         indicators: Callable[[int], str],
         follower: Follower,
         shown: Callable[[bytes], Shown],
+        sealed: Sealed,
         exporter: Exporter,
     ) -> None:
-        self.config, self.indicators, self.follower = config, indicators, follower
+        self.config, self.indicators, self.follower, self.sealed = config, indicators, follower, sealed
         self.show, self.exporter = shown, exporter
         self.configured = Configured()
         self.current: Generation | None = None
         """What is shown; None: nothing has caught up yet."""
         self.coming: Generation | None = None
+        self.has_morale = False
+        """Whether what was sealed before the start is shown."""
         self._records = exporter.count("sink_records_total", "Records that were read.", ("topic",))
         self._number = exporter.level("sink_generation", "The generation that is shown; 0: none yet.")
         self._until = exporter.level(
@@ -94,6 +99,7 @@ class PrometheusSink:
     def run(self, stop: Event) -> None:
         """Until ``stop`` is set. Raises :class:`UnusableRecord`, ``sinks.record.ConsumerStopped``."""
         self.follower.follow(self.config)
+        self.follower.follow(self.sealed.topic)
         while not stop.is_set():
             records = self.follower.poll(POLL_SECONDS)
             self.follower.look()
@@ -102,12 +108,15 @@ class PrometheusSink:
             if self.follower.caught_up(self.config):
                 self._configure()
                 self._turn_over()
+                self._show_morale()
 
     def waiting(self) -> str:
         """Why nothing may be scraped yet; empty: all that was there at the start is shown."""
-        if self.current is not None:
+        if self.current is not None and self.has_morale:
             return ""
         topic = self.coming.topic if self.coming is not None else self.config
+        if self.current is not None:
+            topic = self.sealed.topic
         left = sum(at.end - at.offset for (name, _), at in self.follower.reached.items() if name == topic)
         return f"{topic} is being read from its beginning; {left:,} offsets are left"
 
@@ -118,6 +127,8 @@ class PrometheusSink:
         for record in records:
             if record.topic == self.config:
                 self.configured.hear(record)
+            elif record.topic == self.sealed.topic:
+                self.sealed.take(record)
             elif self.coming is not None and record.topic == self.coming.topic:
                 self.coming.take(record)
             elif self.current is not None and record.topic == self.current.topic:
@@ -144,6 +155,14 @@ class PrometheusSink:
         self.exporter.retain(shown.departments, shown.pairs)
         if self.current is not None:
             self.exporter.update(self.current.values.values())
+
+    def _show_morale(self) -> None:
+        newest = self.configured.record
+        if not self.follower.caught_up(self.sealed.topic):
+            return
+        if newest is not None and (values := self.sealed.news(self.configured.version, newest)) is not None:
+            self.exporter.show_morale(values)
+        self.has_morale = True
 
     def _turn_over(self) -> None:
         wanted, coming = self.configured.generation, self.coming

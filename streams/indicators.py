@@ -14,11 +14,16 @@ from enum import Enum
 import msgspec
 from msgspec import Struct
 
+Windows = tuple[str, ...]
+
 HOUR_US = 3_600_000_000
 FLOOR_US = 300_000_000
 WINDOWS: Mapping[str, int] = {"1h": HOUR_US, "24h": 24 * HOUR_US, "7d": 168 * HOUR_US, "28d": 672 * HOUR_US}
+EVERY = ("", *WINDOWS)
+WEEKS = ("7d", "28d")
+DAYS = ("24h", *WEEKS)
 LONG = ("28d",)
-NOWHERE: tuple[str, ...] = ()
+NOWHERE: Windows = ()  # Prometheus carries so many series and no more: of what takes days, no hour is exported
 HORIZON_US = max(WINDOWS.values())
 PROXY = "Of morale it is a proxy: what is done, and nobody's answer."
 """Beside the question of an indicator that is one."""
@@ -59,7 +64,7 @@ class Indicator(Struct, frozen=True):
     pairs: bool = False
     outcome: str = ""
     among: str = ""
-    exported: tuple[str, ...] = ("", *WINDOWS)
+    exported: Windows = EVERY
     proxy: bool = False
 
     @property
@@ -77,16 +82,16 @@ def unit_of(name: str) -> str:
 
 
 def _clock(
-    measure: str, what: str, *, norm: bool = True, pairs: bool = False, kept_in: tuple[str, ...] = ("", *WINDOWS)
+    measure: str, what: str, *, norm: bool = True, pairs: bool = False, kept: Windows = EVERY, took: Windows = EVERY
 ) -> tuple[Indicator, ...]:
-    """The indicators that every duration has."""
-    kept = Indicator(
+    """The indicators that every duration has. Exported: ``kept``, of whether it is in time; ``took``, of how long it is."""
+    attained = Indicator(
         f"{measure}_attainment_ratio",
         measure,
         Aggregation.attainment,
         f"How often is {what} in time?",
         pairs,
-        exported=kept_in,
+        exported=kept,
     )
     excused = Indicator(
         f"{measure}_excused_ratio",
@@ -97,11 +102,16 @@ def _clock(
         exported=NOWHERE,
     )
     return (
-        *((kept, excused) if norm else ()),
-        Indicator(f"{measure}_p50_seconds", measure, Aggregation.p50, f"How long is {what}, typically?", pairs),
-        Indicator(f"{measure}_p90_seconds", measure, Aggregation.p90, f"How long is {what} for one in ten?", pairs),
-        Indicator(f"{measure}_facts", measure, Aggregation.count, f"How many of {what} were determined?", pairs),
-        Indicator(f"{measure}_running_facts", measure, Aggregation.running, f"How many of {what} run now?", pairs),
+        *((attained, excused) if norm else ()),
+        *(
+            Indicator(f"{measure}_{name}", measure, aggregation, question, pairs, exported=took)
+            for name, aggregation, question in (
+                ("p50_seconds", Aggregation.p50, f"How long is {what}, typically?"),
+                ("p90_seconds", Aggregation.p90, f"How long is {what} for one in ten?"),
+                ("facts", Aggregation.count, f"How many of {what} were determined?"),
+                ("running_facts", Aggregation.running, f"How many of {what} run now?"),
+            )
+        ),
     )
 
 
@@ -142,11 +152,11 @@ WAITING = ("provider", "requester", "other_department", "third_party", "unowned"
 INDICATORS: tuple[Indicator, ...] = (
     *_clock("first_response", "the wait for a first answer", pairs=True),
     *_clock("next_response", "the wait for the next answer"),
-    *_clock("silence", "a silence in an open case", norm=False),
+    *_clock("silence", "a silence in an open case", norm=False, took=("", *DAYS)),
     *_clock("first_resolution", "the way to a first solution", norm=False),
     *_clock("resolution", "the way to the last solution", pairs=True),
     *_clock("acceptance", "the wait for a hand-over to be taken up", pairs=True),
-    *_clock("ownership", "the time a department holds a case", pairs=True, kept_in=LONG),
+    *_clock("ownership", "the time a department holds a case", pairs=True, kept=LONG, took=("", *WEEKS)),
     *_clock("orphan", "the time nobody owns a case", norm=False),
     Indicator(
         "reopening_share_ratio",
@@ -154,6 +164,7 @@ INDICATORS: tuple[Indicator, ...] = (
         Aggregation.share,
         "How many solutions do not hold?",
         outcome="missed",
+        exported=WEEKS,
         proxy=True,
     ),
     Indicator(
@@ -279,8 +290,9 @@ INDICATORS: tuple[Indicator, ...] = (
         "ping_pong_cases", "ping_pong", Aggregation.cases, "How many cases come back?", pairs=True, exported=LONG
     ),
     *(
-        Indicator(f"waiting_{who}_seconds", f"waiting_{who}", Aggregation.total, f"How long did cases wait: {who}?")
+        Indicator(f"{name}_seconds", name, Aggregation.total, f"How long did cases wait: {who}?", exported=DAYS)
         for who in WAITING
+        for name in [f"waiting_{who}"]
     ),
 )
 

@@ -65,9 +65,10 @@ class Sums(NamedTuple):
     minus: int
 
 
-def morale(batches: Iterable[Batch], company: Company, as_of: int) -> list[MoraleValue]:
+def morale(batches: Iterable[Batch], company: Company, as_of: int, *, pairs: bool = True) -> list[MoraleValue]:
     """All values, of each wave and each window, in the order of their names. ``batches``: all that have been sealed, in any order
     and as often as they come; what closed after ``as_of`` is not there yet. ``company`` has the tree and the head counts.
+    ``pairs``: also what one department says about another, which is most of it.
     """
     closed = {batch.id: batch for batch in batches if batch.closed <= as_of}
     waves = _waves(closed.values())
@@ -77,7 +78,7 @@ def morale(batches: Iterable[Batch], company: Company, as_of: int) -> list[Moral
         abouts = company.line(batch.about, at) if batch.about else [""]
         for department in dict.fromkeys((ORGANISATION, *company.line(batch.department, at))):
             for about in abouts:
-                if department != about or not about:
+                if (department != about or not about) and (pairs or not department or not about):
                     pooled[department, about].append(batch)
     pooling = _Pooling(waves, company, as_of)
     found = [value for pair in sorted(pooled) for value in pooling.values(*pair, pooled[pair])]

@@ -124,7 +124,7 @@ def test_the_table_has_every_metric_that_a_stage_says_of_itself() -> None:
     nothing = cast(Any, None)
     ClickHouseSink(Topics("f", "i", "e", "s", "c"), nothing, nothing, nothing, nothing, other)
     third = Exporter()
-    PrometheusSink("c", str, nothing, nothing, third)
+    PrometheusSink("c", str, nothing, nothing, nothing, third)
     said = {name for e in (exporter, other, third) for name in re.findall(r"# HELP (crossdesk_\S+)", text_of(e))}
     assert set(re.findall(r"^\| `(crossdesk_\w+)` \|", KAFKA, re.MULTILINE)) == said
 

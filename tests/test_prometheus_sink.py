@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from on_kafka import Installation, example
+from pooled import batch, would_recommend
 from sinks_on_kafka import Running, Said, hiding_it_in, indicator_said, say, value_of, wait_until
 from test_prometheus import series
 
-from deploy.sink_cli import shown
+from deploy.sink_cli import exported_morale, shown
 from deploy.topics import Topics
 from ingest import topics as declared
 from sinks.consumer import Follower
 from sinks.prometheus import Exporter
 from sinks.prometheus_sink import PrometheusSink
 from sinks.record import UnusableRecord
+from sinks.sealed import Sealed
 from streams.configuration import Files, encode
 from streams.indicators import key
 from streams.norm_entry import NormEntry, NormsFile
+from streams.sealed import encode as encode_batch
 
 PARTITIONS = 3
 IT = 'crossdesk_first_response_facts{department="it",window="7d"}'
@@ -33,7 +37,12 @@ class Sink(Running):
         self.exporter = Exporter()
         self.follower = Follower(installation.settings.client, "test")
         self.stage = PrometheusSink(
-            declared.name("config"), lambda n: declared.name("indicators", n), self.follower, shown, self.exporter
+            declared.name("config"),
+            lambda n: declared.name("indicators", n),
+            self.follower,
+            shown,
+            Sealed(declared.name("sealed"), exported_morale),
+            self.exporter,
         )
         super().__init__(self.stage.run)
 
@@ -191,3 +200,64 @@ def test_a_record_that_cannot_be_read_is_named(
     wait_until(lambda: sink.failed is not None, "it has stopped")
     assert isinstance(sink.failed, UnusableRecord)
     assert f"{declared.name(topic)}, partition 0, offset 0: {reason}" in str(sink.failed)
+
+
+# -- morale
+MORALE = 'crossdesk_morale_enps_points{department="it",window="91d"}'
+
+
+def sealed_said(week: int = 0, **fields: Any) -> Said:
+    one = batch("it", week=week, items=would_recommend(5, 2, 10), **fields)
+    return Said("sealed", 0, one.id, encode_batch(one))
+
+
+def test_what_was_sealed_is_shown_before_it_is_ready_and_follows(installation: Installation, sink: Sink) -> None:
+    say(installation, [configured(1, example().files), indicator_said(value_of()), *[sealed_said()] * 2])
+    sink.thread.start()
+    sink.until_ready()
+    assert sink.shown()[MORALE] == pytest.approx(30)
+    assert sink.shown()['crossdesk_morale_enps_answers{department="it",window="91d"}'] == 10, (
+        "once, however often it was said"
+    )
+    say(installation, [sealed_said(1, wave="summer", site="north")])
+    sink.until(lambda: sink.shown()['crossdesk_morale_enps_answers{department="it",window="91d"}'] == 20, "it follows")
+
+
+def test_whoever_is_started_again_says_the_same_morale(installation: Installation, sink: Sink) -> None:
+    say(installation, [configured(1, example().files), indicator_said(value_of()), *map(sealed_said, range(3))])
+    sink.thread.start()
+    sink.until_ready()
+    again = Sink(installation)
+    again.thread.start()
+    again.until_ready()
+    assert again.shown() == sink.shown()
+    assert MORALE in again.shown()
+    again.stop.set()
+    again.thread.join(30)
+    again.follower.close()
+
+
+def test_morale_vanishes_with_its_department_and_stands_under_the_newest_tree(
+    installation: Installation, sink: Sink
+) -> None:
+    files = example().files
+    say(installation, [configured(1, files), indicator_said(value_of()), sealed_said()])
+    sink.thread.start()
+    sink.until_ready()
+    assert MORALE in sink.shown()
+    gone = [d for d in files.company.departments if d.id != "it"]
+    company = files.company.model_copy(update={"departments": tuple(gone), "groups": ()})
+    say(installation, [configured(2, files.model_copy(update={"company": company}))])
+    sink.until(lambda: MORALE not in sink.shown(), "it is gone")
+    say(installation, [configured(3, files)])
+    sink.until(lambda: MORALE in sink.shown(), "it is back")
+
+
+def test_a_sealed_record_that_cannot_be_read_stops_it_and_shows_nothing_of_it(
+    installation: Installation, sink: Sink
+) -> None:
+    say(installation, [configured(1, example().files), Said("sealed", 0, b"x", b"no batch")])
+    sink.thread.start()
+    sink.thread.join(30)
+    assert isinstance(sink.failed, UnusableRecord)
+    assert "no batch" not in str(sink.failed)

@@ -136,7 +136,7 @@ STORES: Mapping[str, Place] = {
         "13 months",
     ),
     "Prometheus": Place(
-        "the latest values of departments, and how the stages are doing",
+        "the latest values of departments, morale of sealed batches among them, and how the stages are doing",
         NOBODY,
         "each stage, at `/metrics`",
         "who may see indicators",

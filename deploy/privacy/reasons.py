@@ -381,6 +381,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "store of answers: published": {
         "mark": "that this answer has left, as a keyed hash: it is not said again; for 35 days"
     },
+    "Prometheus: labels of morale": {"question": "which question of a survey"},
     "Prometheus: labels of the stages themselves": {
         "code": "of the answer to a webhook",
         "connector": "which connector",

@@ -25,6 +25,8 @@ GENERATION = f"{columns.database_of(1)[:-1]}N"
 """The databases of generations: N is its number."""
 SERIES = ("department", "counterpart", "window")
 """Labels of indicators: see ``sinks.prometheus``."""
+SERIES_OF_MORALE = ("about", "department", "question", "window")
+"""Those of morale: see ``sinks.prometheus_morale``."""
 ENVELOPE = "every event"
 
 _ENTRIES: Mapping[str, type[BaseModel]] = {
@@ -96,6 +98,7 @@ def stores() -> Iterator[Schema]:
         table = _table(sql)
         yield table._replace(name=f"store of answers: {table.name}")
     yield Schema("Prometheus: labels of indicators", SERIES)
+    yield Schema("Prometheus: labels of morale", SERIES_OF_MORALE)
     yield Schema("Prometheus: labels of the stages themselves", tuple(sorted(LABELS)))
 
 
