@@ -208,10 +208,8 @@ def copied(log: Log) -> bytes:
     return msgspec.json.encode(copy.name)
 
 
-def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None], *, cases: bool = False) -> None:
-    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. ``cases``: draw single ones for a
-    browser. Raises :class:`PortTaken`.
-    """
+def exporter_of(embedded: Embedded) -> Exporter:
+    """All that is known, of who may be seen."""
     exporter = Exporter()
     values = embedded.indicators()
     pairs = [Pair(v.counterpart, v.department) for v in values if v.counterpart]
@@ -222,6 +220,14 @@ def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None
     exporter.retain(departments.difference(hidden), pairs)
     exporter.update(values)
     exporter.show_morale(exported(embedded.morale()))
+    return exporter
+
+
+def serve_until_stopped(embedded: Embedded, port: int, say: Callable[[int], None], *, cases: bool = False) -> None:
+    """Answer Prometheus and the other commands until Ctrl-C or SIGTERM; ``say`` is told the port. ``cases``: draw single ones for a
+    browser. Raises :class:`PortTaken`.
+    """
+    exporter = exporter_of(embedded)
     lock, stop = threading.Lock(), threading.Event()
 
     def of_store(answer: Callable[[ClickHouse], bytes]) -> bytes:

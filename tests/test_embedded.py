@@ -14,12 +14,14 @@ import msgspec
 import pytest
 from adversary import MONDAY, SOURCE, WEEK, company, mark
 from histories import facts_in, keep
+from test_prometheus import series
 
 from deploy import config_files
 from deploy.ahead import Prepared, prepare
 from deploy.demo import EXAMPLE
 from deploy.embedded import Embedded
 from deploy.log import Log, LogError, LogLocked
+from deploy.serve import exporter_of
 from deploy.succession import Refused
 from ingest import event as e
 from ingest.connectors.simulated import simulate
@@ -177,6 +179,11 @@ def test_morale_is_told_as_far_as_everything_is_known(tmp_path: Path) -> None:
         said = {(monday, v.indicator, v.department, v.n) for v in embedded.morale()}
         assert [*map(tuple, embedded.store.query(asked).rows)] == sorted(said)
         assert {("favourable_ratio", "it", 5)} < {row[1:] for row in said}
+        shown = series(exporter_of(embedded))
+        favourable = "SELECT value, n FROM morale WHERE indicator = 'favourable_ratio' AND item = '' AND window = '91d'"
+        ((value, n),) = embedded.store.query(f"{favourable} AND department = 'it'").rows
+        assert shown['crossdesk_morale_favourable_ratio{department="it",window="91d"}'] == value
+        assert shown['crossdesk_morale_favourable_answers{department="it",window="91d"}'] == n == 5
         embedded.apply(company(2, {"it": "", "hr": ""}, {"IT": "it"}, sources=["hr"]).files)
         assert {row[2] for row in embedded.store.query(asked).rows} == {"", "it", "hr"}, "under another tree at once"
 

@@ -45,11 +45,6 @@ WITH
         SELECT argMax(wave, (closed, wave)) FROM crossdesk_public.sealed_versions
         WHERE kind = 'answers' AND about = '' AND closed <= (SELECT max(monday) FROM crossdesk_public.morale_told WHERE whole)
     ) AS newest_wave,
-    [
-            'first_response_attainment_ratio', 'next_response_attainment_ratio', 'resolution_attainment_ratio', 'acceptance_attainment_ratio',
-            'first_time_complete_attainment_ratio', 'thanks_attainment_ratio', 'reopening_share_ratio'
-    ] AS pooled,
-    ['acceptance_attainment_ratio', 'first_time_complete_attainment_ratio'] AS handed_over,
     1.959963984540054 AS z,
     -- Wilson's interval (sinks/recompute.py)
     (hits, n) -> if(hits = 0, 0.,
@@ -71,44 +66,51 @@ WITH
     ),
     sides AS (
         SELECT
-            'week' AS kind, toString(department) AS department, monday AS as_of, toString(indicator) AS what,
+            'week' AS kind, department, monday AS as_of, toString(indicator) AS what,
             pool(sum(hits), sum(facts)) AS said
         FROM (
             SELECT
                 department, indicator, round(value * n) AS hits, n AS facts,
                 toDateTime64(toMonday(period_start) + arrayJoin([7, 14, 21, 28]), 6, 'UTC') AS monday
             FROM crossdesk_public.published
-            WHERE period = 'day' AND counterpart = '' AND n > 0 AND has(pooled, indicator)
+            WHERE period = 'day' AND counterpart = '' AND n > 0 AND indicator IN (
+                'first_response_attainment_ratio', 'next_response_attainment_ratio', 'resolution_attainment_ratio', 'acceptance_attainment_ratio',
+                'first_time_complete_attainment_ratio', 'thanks_attainment_ratio', 'reopening_share_ratio'
+            )
         )
-        WHERE monday <= published_until
         GROUP BY department, monday, indicator
+        HAVING monday <= published_until
         UNION ALL
-        SELECT 'now', toString(department), as_of, toString(indicator), tell(value, n, low, high)
+        SELECT 'now', department, as_of, toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.indicators
-        WHERE window = '28d' AND counterpart = '' AND n > 0 AND (has(pooled, indicator) OR indicator = 'after_hours_ratio')
+        WHERE window = '28d' AND counterpart = '' AND n > 0 AND indicator IN (
+            'first_response_attainment_ratio', 'next_response_attainment_ratio', 'resolution_attainment_ratio', 'acceptance_attainment_ratio',
+            'first_time_complete_attainment_ratio', 'thanks_attainment_ratio', 'reopening_share_ratio',
+            'after_hours_ratio'
+        )
         UNION ALL
         -- Of the pairs that are told: with whom lies as deep as itself, or less, or a hand-over would count at two levels.
         SELECT
-            'now', toString(counterpart), max(as_of), concat('given ', indicator), pool(sum(round(value * n)), sum(n))
+            'now', counterpart, max(as_of), concat('given ', indicator), pool(sum(round(value * n)), sum(n))
         FROM crossdesk_public.indicators
-        WHERE window = '28d' AND counterpart != '' AND n > 0 AND has(handed_over, indicator)
+        WHERE window = '28d' AND counterpart != '' AND n > 0 AND indicator IN ('acceptance_attainment_ratio', 'first_time_complete_attainment_ratio')
             AND depths[department] <= depths[counterpart]
         GROUP BY counterpart, indicator
         UNION ALL
-        SELECT 'week', toString(department), arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
+        SELECT 'week', department, arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale_weeks INNER JOIN weeks ON as_of = turn
         WHERE department != '' AND about = '' AND item IN ('', 'enps') AND (window = '91d' OR indicator = 'response_ratio')
         UNION ALL
-        SELECT 'week', toString(about), arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
+        SELECT 'week', about, arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale_weeks INNER JOIN weeks ON as_of = turn
         WHERE department = '' AND about != '' AND item = '' AND window = '91d'
         UNION ALL
-        SELECT 'now', toString(department), as_of, toString(indicator), tell(value, n, low, high)
+        SELECT 'now', department, as_of, toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale
         WHERE department != '' AND about = '' AND item IN ('', 'enps')
             AND (window = '91d' OR indicator = 'response_ratio' AND wave = newest_wave)
         UNION ALL
-        SELECT 'now', toString(about), as_of, toString(indicator), tell(value, n, low, high)
+        SELECT 'now', about, as_of, toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale
         WHERE department = '' AND about != '' AND item = '' AND window = '91d'
     )

@@ -1,7 +1,7 @@
 """How fast it is on this machine: the core alone, and how large that is; workers on Kafka, ours beside others; and the stages as
 they are deployed.
 
-``make bench``, ``make bench ARGS="--json"``, ``ARGS="--only core"``, ``ARGS="--only stages"``, ``ARGS="--profile"``.
+``make bench``, ``make bench ARGS="--json"``, ``ARGS="--only core"`` (or ``stages``, ``views``), ``ARGS="--profile"``.
 
 The load is the simulated company, many cases at once: encoded events in time order, with marks, in batches in which no case
 has more than two events. Each figure is the median of several runs, of one process; those of the stages are measured once.
@@ -18,7 +18,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 
-from bench import kafka, stages
+from bench import kafka, stages, views
 from bench.core import Run, long_case, run
 from bench.load import BATCH, Load, load
 from bench.memory import footprints
@@ -40,7 +40,7 @@ PARTS = {
 """What the profile calls a part: all that happens in one function. Steps also happen in what is folded anew."""
 
 
-WHAT = ("kafka", "stages", "core")
+WHAT = ("kafka", "stages", "core", "views")
 
 Figure = tuple[str, float, str]
 """Its name, its value and the unit."""
@@ -104,7 +104,7 @@ def main() -> int:
     options = parser.parse_args()
     configuration = config_files.load(EXAMPLE).configuration
     print(f"making {options.days} days of {options.per_day:.0f} cases …", file=sys.stderr)
-    work = load(options.per_day, options.days)
+    work = load(options.per_day, options.days if options.only != "views" else 1)
     if options.profile:
         print_profile(work, configuration)
         return 0
@@ -115,6 +115,8 @@ def main() -> int:
             found += kafka.figures(work, options.runs)
         if "stages" in what:
             found += stages.figures(work, options.per_day, options.days)
+        if "views" in what:
+            found += views.figures()
     except (kafka.BenchmarkError, BrokerError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
