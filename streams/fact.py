@@ -163,9 +163,11 @@ def ending(counterparts: tuple[str, ...], levels: tuple[int, ...], departments: 
 
 def encode(record: FactRecord) -> bytes:
     raw = _encode(record)
-    if isinstance(record, Facts):  # the encoder saves bytes of small numbers
+    if isinstance(record, Facts):  # the encoder saves bytes of small numbers, and of short lists
         at = len(_BEFORE_VERSION) - 1
-        return beginning(record.version) + raw[at + _BYTES_OF_A_NUMBER.get(raw[at], 1) :]
+        where = record.counterparts, record.levels, record.departments
+        shared = raw[at + _BYTES_OF_A_NUMBER.get(raw[at], 1) : 1 - len(_encode(where))]
+        return beginning(record.version) + shared + ending(*where)
     return raw
 
 

@@ -20,9 +20,10 @@ from ingest.simulation.measured import Measured
 from ingest.simulation.truth import Truth
 from sinks.clickhouse import ClickHouse, connect
 from sinks.store import DepartmentDepth
+from streams.combined import COMBINED
 from streams.fact import Fact, Outcome
 from streams.hidden import MIN_FACTS
-from streams.indicators import BY_NAME, COMBINED, IndicatorValue
+from streams.indicators import BY_NAME, IndicatorValue
 from streams.statistics import wilson
 
 NOON = START + 12 * HOUR

@@ -347,9 +347,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "crossdesk_public.department_depths_versions": {"depth": "how deep it lies in the tree", "hidden": _HIDDEN},
     "crossdesk_public.sealed_versions": {**_BATCH, **_ITEM, "item": "which question; of ratings there is one"},
     "crossdesk_public.morale_told": {
-        "number": "how many were told before",
-        "whole": "whether it is the last week, or one of a course",
-        "monday": "which week",
+        **{name: _MORALE[name] for name in ("number", "whole", "monday")},
         "input": "hash of the batches and the tree it was computed from",
         "told_at": "when it was computed",
     },

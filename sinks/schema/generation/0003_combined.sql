@@ -1,4 +1,4 @@
--- Indicators that are made of several (streams/indicators.py, COMBINED): of a department and of a pair, computed when somebody
+-- Indicators that are made of several (streams/combined.py): of a department and of a pair, computed when somebody
 -- asks, over the windows that end when the numbers of every department were known last.
 CREATE OR REPLACE VIEW {generation}.combined AS
 WITH

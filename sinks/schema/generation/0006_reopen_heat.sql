@@ -1,4 +1,4 @@
--- How heated solutions are (streams/indicators.py, COMBINED): how often one was reopened, for each case that was solved. A share says how
+-- How heated solutions are (streams/combined.py): how often one was reopened, for each case that was solved. A share says how
 -- many solutions do not hold; here a case that goes to and fro counts each time. Its rows are those of `combined`.
 CREATE OR REPLACE VIEW {generation}.reopen_heat AS
 WITH
