@@ -41,8 +41,9 @@ MORALE = {"favourable": "favourable_ratio", "enps": "enps_points", "response": "
 ABOUT = {"perceived_favourable": "perception_favourable_ratio", "rated_favourable": "rating_favourable_ratio"}
 
 
-def rows(store: ClickHouse, where: str = "true") -> list[Row]:
-    names, found = store.query(f"SELECT * FROM department_overview WHERE {where} ORDER BY kind, department, as_of")
+def rows(store: ClickHouse, where: str = "true", of: str = "") -> list[Row]:
+    view = "crossdesk_public.department_overview(department = {of:String})"
+    names, found = store.query(f"SELECT * FROM {view} WHERE {where} ORDER BY kind, department, as_of", {"of": of})
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
@@ -52,7 +53,7 @@ def part(row: Row, name: str) -> tuple[Any, ...]:
 
 
 def test_what_is_a_proxy_is_called_one_and_nothing_ranks(store: ClickHouse) -> None:
-    names = store.query("SELECT * FROM department_overview").columns
+    names = store.query("SELECT * FROM crossdesk_public.department_overview(department = '')").columns
     for name, indicator in OWN.items():
         assert BY_NAME[indicator].proxy == name.startswith("proxy_")
         assert f"{name}_ratio" in names
@@ -76,7 +77,8 @@ def test_what_is_pooled_of_days_is_what_the_window_says(lived: Embedded) -> None
     store = lived.store
     assert store is not None
     now = {row["department"]: row for row in rows(store, "kind = 'now'")}
-    last = rows(store, "kind = 'week' AND as_of = (SELECT max(as_of) FROM department_overview WHERE kind = 'week')")
+    weeks = rows(store, "kind = 'week'")
+    last = [row for row in weeks if row["as_of"] == max(other["as_of"] for other in weeks)]
     compared = 0
     for row in last:
         assert row["as_of"] == now[row["department"]]["as_of"], "which ends on that Monday"
@@ -86,6 +88,16 @@ def test_what_is_pooled_of_days_is_what_the_window_says(lived: Embedded) -> None
                 compared += part(row, name)[1] is not None
     assert compared > 40
     assert {row["department"] for row in last} == now.keys()
+
+
+def test_of_one_department_it_says_what_it_says_among_all(lived: Embedded) -> None:
+    store = lived.store
+    assert store is not None
+    every = rows(store)
+    for department in ("it", "finance", "nowhere"):
+        own = [row for row in every if row["department"] == department]
+        assert rows(store, of=department) == own
+        assert bool(own) == (department != "nowhere")
 
 
 def test_now_is_what_the_indicators_say(lived: Embedded) -> None:

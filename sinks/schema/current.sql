@@ -34,7 +34,8 @@ SELECT * FROM {generation}.echo_at(as_of = toUnixTimestamp64Micro(now64(6))) WHE
 
 -- How a department serves, what is handed over to it and by it, and how its people feel, side by side: of the 28 days to each Monday
 -- where history is published (kind `week`), and of now. What people answered is sealed, and of the last 91 days as of that Monday;
--- what is done tells of that as a proxy only, and its columns say so. No column is made of both, and none says who is better.
+-- what is done tells of that as a proxy only, and its columns say so. No column is made of both, and none says who is better. Of the
+-- `department` that is asked for (empty: of all): no filter from outside reaches what lies below, which is much.
 CREATE OR REPLACE VIEW crossdesk_public.department_overview DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 WITH
     (SELECT groupArray(id) FROM crossdesk_public.departments WHERE hidden) AS hidden,
@@ -76,7 +77,7 @@ WITH
             WHERE period = 'day' AND counterpart = '' AND n > 0 AND indicator IN (
                 'first_response_attainment_ratio', 'next_response_attainment_ratio', 'resolution_attainment_ratio', 'acceptance_attainment_ratio',
                 'first_time_complete_attainment_ratio', 'thanks_attainment_ratio', 'reopening_share_ratio'
-            )
+            ) AND {department:String} IN ('', department)
         )
         GROUP BY department, monday, indicator
         HAVING monday <= published_until
@@ -87,32 +88,36 @@ WITH
             'first_response_attainment_ratio', 'next_response_attainment_ratio', 'resolution_attainment_ratio', 'acceptance_attainment_ratio',
             'first_time_complete_attainment_ratio', 'thanks_attainment_ratio', 'reopening_share_ratio',
             'after_hours_ratio'
-        )
+        ) AND {department:String} IN ('', department)
         UNION ALL
         -- Of the pairs that are told: with whom lies as deep as itself, or less, or a hand-over would count at two levels.
         SELECT
             'now', counterpart, max(as_of), concat('given ', indicator), pool(sum(round(value * n)), sum(n))
         FROM crossdesk_public.indicators
         WHERE window = '28d' AND counterpart != '' AND n > 0 AND indicator IN ('acceptance_attainment_ratio', 'first_time_complete_attainment_ratio')
-            AND depths[department] <= depths[counterpart]
+            AND depths[department] <= depths[counterpart] AND {department:String} IN ('', counterpart)
         GROUP BY counterpart, indicator
         UNION ALL
         SELECT 'week', department, arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale_weeks INNER JOIN weeks ON as_of = turn
         WHERE department != '' AND about = '' AND item IN ('', 'enps') AND (window = '91d' OR indicator = 'response_ratio')
+            AND {department:String} IN ('', department)
         UNION ALL
         SELECT 'week', about, arrayJoin(mondays), toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale_weeks INNER JOIN weeks ON as_of = turn
         WHERE department = '' AND about != '' AND item = '' AND window = '91d'
+            AND {department:String} IN ('', about)
         UNION ALL
         SELECT 'now', department, as_of, toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale
         WHERE department != '' AND about = '' AND item IN ('', 'enps')
             AND (window = '91d' OR indicator = 'response_ratio' AND wave = newest_wave)
+            AND {department:String} IN ('', department)
         UNION ALL
         SELECT 'now', about, as_of, toString(indicator), tell(value, n, low, high)
         FROM crossdesk_public.morale
         WHERE department = '' AND about != '' AND item = '' AND window = '91d'
+            AND {department:String} IN ('', about)
     )
 SELECT
     department, kind, as_of,

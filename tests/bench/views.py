@@ -38,7 +38,7 @@ VIEWS = {
     "responsiveness": "SELECT * FROM indicators WHERE department = {department:String} AND counterpart = ''",
     "hand_overs": "SELECT * FROM indicators WHERE counterpart != '' AND {department:String} IN (department, counterpart)",
     "morale": "SELECT * FROM morale WHERE department = {department:String}",
-    "overview": "SELECT * FROM department_overview WHERE department = {department:String}",
+    "overview": "SELECT * FROM crossdesk_public.department_overview(department = {department:String})",
 }
 
 # Of each day, of each department, those indicators that stand beside morale.
