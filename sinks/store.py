@@ -75,7 +75,7 @@ class StaffRow(NamedTuple):
     department: str
     ends: int
     present_us: int
-    away_us: int
+    away_us: int | None
     left_people: int
     open_positions: int | None
 

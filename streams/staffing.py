@@ -42,13 +42,13 @@ History = Sequence[tuple[int, int]]
 
 class StaffBlock(NamedTuple):
     """The block that ``ends``, of a department with all below it: how long its people were there (``present_us``: of all together)
-    and away, how many ``left``, how many positions were ``open`` at its end (None: nobody says).
+    and away, how many ``left``, how many positions were ``open`` at its end. None: nobody says.
     """
 
     department: str
     ends: int
     present_us: int
-    away_us: int
+    away_us: int | None
     left: int
     open: int | None
 
@@ -89,7 +89,7 @@ class _Counted:
         self.away: dict[str, int] = defaultdict(int)
         self.left: dict[str, int] = defaultdict(int)
         self.open: dict[str, int] = defaultdict(int)
-        self.counts_open = bool(told.positions)
+        self.counts_away, self.counts_open = bool(told.away), bool(told.positions)
         for who in told.people:
             self._person(company.history(who), told.away.get(who, ()))
         for (source, name), history in told.positions.items():
@@ -105,7 +105,7 @@ class _Counted:
                     department,
                     self.ends,
                     self.present[department],
-                    self.away[department],
+                    self.away[department] if self.counts_away else None,
                     self.left[department],
                     self.open[department] if self.counts_open else None,
                 )
@@ -182,9 +182,10 @@ def _said(department: str, window: str, blocks: Sequence[StaffBlock]) -> Iterato
         )
 
     yield value(LEFT, window, _rounded(left * time, present, 20) if left >= PERSONS else None)
-    if len(blocks) > 1:
-        yield value(AWAY, window, _rounded(sum(one.away_us for one in blocks), present, 100))
-    elif newest.open is not None:
+    away = [one.away_us for one in blocks if one.away_us is not None]
+    if len(blocks) > 1 and len(away) == len(blocks):
+        yield value(AWAY, window, _rounded(sum(away), present, 100))
+    elif len(blocks) == 1 and newest.open is not None:
         positions = newest.open * BLOCK_US
         yield value(OPEN, "", _rounded(positions, positions + newest.present_us, 20))
 

@@ -93,8 +93,8 @@ def values(who: Mapping[str, Places], as_of: int = NOW, **told: Any) -> dict[tup
 def test_who_left_is_a_share_of_the_people_on_average() -> None:
     """Of 40 people six leave in the middle of the last 13 weeks: 37 on average, 16 %; of the year 39.25, 15 %."""
     who = leave(people(it=40, cloud=30, hr=30), "it", 6, ENDS - BLOCK_US // 2)
-    assert counted(who)["it"] == StaffBlock("it", ENDS, 37 * BLOCK_US, 0, 6, None)
-    assert counted(who)["ops"] == StaffBlock("ops", ENDS, 97 * BLOCK_US, 0, 6, None)
+    assert counted(who)["it"] == StaffBlock("it", ENDS, 37 * BLOCK_US, None, 6, None)
+    assert counted(who)["ops"] == StaffBlock("ops", ENDS, 97 * BLOCK_US, None, 6, None)
     found = values(who)
     assert [(found[LEFT, "it", w].value, found[LEFT, "it", w].n) for w in ("91d", "364d")] == [(0.15, 35), (0.15, 40)]
     assert found[LEFT, "ops", "91d"].value == 0.05
@@ -135,6 +135,7 @@ def test_absences_of_up_to_six_weeks_count_once() -> None:
     found = values(who, away=away)
     assert found[AWAY, "it", "364d"].value == 0.01, "55 days of 20 times 364"
     assert (AWAY, "it", "91d") not in found, "of the year alone"
+    assert not [name for name, _, _ in values(who) if name == AWAY], "where nobody tells absences, there may be any"
 
 
 def test_open_positions_are_those_at_the_end() -> None:
@@ -313,7 +314,7 @@ def random_files(dice: random.Random, version: int, now: int) -> Files:
         for at in [ends - dice.randrange(BLOCK_US)]
     }
     positions = {("hr", d.upper()): [(0, dice.randint(0, 9))] for d in departments if dice.random() < 0.7}
-    told = Told([*who], away, positions if dice.random() < 0.8 else {})
+    told = Told([*who], away if dice.random() < 0.8 else {}, positions if dice.random() < 0.8 else {})
     blocks = staff_blocks(company(who, parents), told, now)
     return Files(version=version, company=file(parents), staff=blocks)
 

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS crossdesk_raw.staff_versions
     department LowCardinality(String),
     ends DateTime64(6, 'UTC'),
     present_us Int64 COMMENT 'how long people of the department, and of all below it, were there, all together',
-    away_us Int64 COMMENT 'and away, up to six weeks at a time',
+    away_us Nullable(Int64) COMMENT 'and away, up to six weeks at a time; NULL: nobody says',
     left_people UInt32 COMMENT 'who were in no department afterwards',
     open_positions Nullable(UInt32) COMMENT 'at the end; NULL: nobody says'
 )
@@ -31,7 +31,7 @@ WITH
     sums AS (
         SELECT
             toString(department) AS department, newest, span.1 AS window, span.2 AS parts,
-            toInt128(sum(present_us)) AS present, toInt128(sum(away_us)) AS away, toInt128(sum(left_people)) AS gone,
+            toInt128(sum(present_us)) AS present, if(countIf(isNull(away_us)) > 0, NULL, toInt128(sum(away_us))) AS away, toInt128(sum(left_people)) AS gone,
             toInt128(argMax(present_us, ends_us)) AS present_last, argMax(tuple(open_positions), ends_us).1 AS positions
         FROM blocks
         ARRAY JOIN [('91d', 1), ('364d', 4)] AS span
@@ -45,8 +45,9 @@ WITH
             if(gone < 5, NULL, intDiv(40 * gone * parts * block_us + present, 2 * present) / 20) AS value
         FROM sums
         UNION ALL
-        SELECT 'away_ratio', department, window, newest, intDiv(present, parts * block_us), intDiv(200 * away + present, 2 * present) / 100
-        FROM sums WHERE parts > 1
+        SELECT 'away_ratio', department, window, newest, intDiv(present, parts * block_us),
+            intDiv(200 * assumeNotNull(away) + present, 2 * present) / 100
+        FROM sums WHERE parts > 1 AND isNotNull(away)
         UNION ALL
         SELECT
             'open_positions_ratio', department, '', newest, intDiv(present_last, block_us),
