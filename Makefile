@@ -11,7 +11,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test test-full lint chaos bench lock clean debian
+.PHONY: help demo test test-full lint native chaos bench lock clean debian compiler
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,7 +22,7 @@ demo: $(VENV)/.run ## run crossdesk on a simulated company, all in one process  
 test: $(VENV)/.dev debian ## all tests, the long searches as seeded samples        ARGS="-k hours" WORKERS=2
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-test-full: $(VENV)/.dev debian ## the same tests, the long searches at full size
+test-full: $(VENV)/.dev debian native ## the same tests, the long searches at full size, with the core compiled
 	CROSSDESK_FULL=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, and the laws of the tree
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, and the laws of the tree
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+native: $(VENV)/.dev compiler ## compile the core: used from then on, until a source changes
+	@CROSSDESK_CORE=interpreted $(BIN)/python -m deploy.native
 
 chaos: $(VENV)/.dev debian ## kill processes of a cluster under load, and compare  ARGS="--seconds 600"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
@@ -88,17 +91,26 @@ PROGRAMS = prometheus promtool java mvn dovecot chromium
 PACKAGES = prometheus default-jre-headless maven dovecot-imapd chromium
 
 debian:
-	@PATH="$$PATH:/usr/sbin"; \
-	missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then \
-		echo "make: the tests need on PATH, and there is not:$$missing" >&2; exit 1; \
-	elif [ "$$(id -u)" = 0 ]; then root=; \
-	elif command -v sudo >/dev/null; then root=sudo; \
-	else \
-		echo "make: the tests need$$missing, and here is neither root nor sudo to install them." >&2; \
-		echo "      Ask somebody who may to run: apt-get install --no-install-recommends $(PACKAGES)" >&2; exit 1; \
-	fi; \
-	echo "make: installing Debian's packages $(PACKAGES), for the tests"; \
-	$$root apt-get update -qq && \
-	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES)
+	@$(call installed,$(PROGRAMS),$(PACKAGES),the tests need)
+
+# What compiles the core, but for Python's headers: those are a file.
+compiler: $(BIN)/python
+	@$(call installed,gcc $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")'),gcc python3-dev,make native needs)
+
+# $(1): programs, or files by their whole path; $(2): the packages that bring them; $(3): who needs them.
+define installed
+PATH="$$PATH:/usr/sbin"; \
+missing=; for program in $(1); do command -v $$program >/dev/null || [ -f $$program ] || missing="$$missing $$program"; done; \
+if [ -z "$$missing" ]; then exit 0; fi; \
+if ! command -v apt-get >/dev/null; then \
+	echo "make: $(3) on PATH, and there is not:$$missing" >&2; exit 1; \
+elif [ "$$(id -u)" = 0 ]; then root=; \
+elif command -v sudo >/dev/null; then root=sudo; \
+else \
+	echo "make: $(3)$$missing, and here is neither root nor sudo to install them." >&2; \
+	echo "      Ask somebody who may to run: apt-get install --no-install-recommends $(2)" >&2; exit 1; \
+fi; \
+echo "make: installing Debian's packages $(2)"; \
+$$root apt-get update -qq && \
+$$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(2)
+endef

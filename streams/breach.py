@@ -49,7 +49,7 @@ def attribute(holding: Holding, late: Clock, ctx: Context) -> None:
         return
     ends = [*(later.since for later in holding[1:]), due]
     had = [(one, min(until, due)) for one, until in zip(holding, ends, strict=True) if one.owner and one.since < due]
-    paths = [ctx.config.path(one.owner, one.since) for one, _ in had]
+    paths = [ctx.path(one.owner, one.since) for one, _ in had]
     alike = len(set(paths)) == 1
     for level in (ctx.levels[0],) if alike else ctx.levels:
         for label in dict.fromkeys(path[level] for path in paths):
@@ -58,5 +58,5 @@ def attribute(holding: Holding, late: Clock, ctx: Context) -> None:
             clock = Clock(late.opener, first.since, first.owner, late.counterpart, since=due, stop=due)
             for one, until in mine:
                 ctx.ran(clock, one.since, until, one.owner)
-                clock.worked += ctx.config.calendar(one.owner).worked(one.since, until)
+                clock.worked += ctx.calendar(one.owner).worked(one.since, until)
             ctx.draw(BREACH, clock, ALL if alike else (level,))

@@ -117,6 +117,7 @@ class Context:
     """
 
     __slots__ = (
+        "calendar",
         "case",
         "case_id",
         "config",
@@ -124,6 +125,7 @@ class Context:
         "freed",
         "levels",
         "now",
+        "path",
         "pictures",
         "source",
         "version",
@@ -133,7 +135,7 @@ class Context:
     def __init__(self, config: Configuration, case_id: str, now: int, version: int) -> None:
         self.config, self.case_id, self.now, self.version = config, case_id, now, version
         self.source = case_id.partition("/")[0]
-        self.levels = config.every_level
+        self.levels, self.path, self.calendar = config.every_level, config.path, config.calendar
         self.case = NO_CASE
         self.pictures: dict[Key, Picture] = {}
         self.wake = FAR
@@ -158,7 +160,7 @@ class Context:
     def follow_up(self, opener: bytes, at: int, department: str, counterpart: str, days: Fraction) -> Clock:
         """A promise that something holds for so many business days of the department: broken by a stop until then."""
         clock = self.start(opener, at, department, counterpart)
-        clock.follow_up, clock.due = True, self.config.calendar(department).due_days(at, days)
+        clock.follow_up, clock.due = True, self.calendar(department).due_days(at, days)
         return clock
 
     def judge_by(self, clock: Clock, kind: str, at: int) -> None:
@@ -170,7 +172,7 @@ class Context:
         if rule is not None:
             clock.norm, clock.target = rule.name, rule.written
             if clock.calendar:
-                calendar, target = self.config.calendar(clock.keeper), rule.target
+                calendar, target = self.calendar(clock.keeper), rule.target
                 clock.due = target.due(calendar, at) if isinstance(target, By) else due_after(calendar, at, target, 0)
 
     def judge_anew(self, clock: Clock, kind: str, at: int) -> None:
@@ -208,11 +210,11 @@ class Context:
     def _amount(self, clock: Clock) -> Amount:
         """Its target, as time that is used up."""
         target = _target(clock.target)
-        return target.hours(self.config.calendar(clock.keeper), clock.judged_from) if isinstance(target, By) else target
+        return target.hours(self.calendar(clock.keeper), clock.judged_from) if isinstance(target, By) else target
 
     def _due(self, clock: Clock, at: int) -> int:
         """When it is due, if it runs from ``at`` on."""
-        calendar, target, spent = self.config.calendar(clock.keeper), _target(clock.target), self._spent(clock, at)
+        calendar, target, spent = self.calendar(clock.keeper), _target(clock.target), self._spent(clock, at)
         amount = self._amount(clock)
         due = due_after(calendar, at, amount, _of(amount, spent))
         if isinstance(target, By):  # an hour of a day stays that, unless open time was paused
@@ -222,7 +224,7 @@ class Context:
 
     def _spent(self, clock: Clock, at: int) -> Spent:
         """By ``at``, while it runs until then."""
-        since, calendar = clock.spent_by, self.config.calendar(clock.keeper)
+        since, calendar = clock.spent_by, self.calendar(clock.keeper)
         if at <= since:
             return clock.spent
         around, open, days, whole = clock.spent
@@ -284,7 +286,7 @@ class Context:
         """From ``at`` on the clock runs on another department's hours (empty: it stands)."""
         if clock.calendar and at != clock.since:  # who opens a case often routes it in the same instant
             self.ran(clock, clock.since, at, clock.calendar)
-            clock.worked += self.config.calendar(clock.calendar).worked(clock.since, at)
+            clock.worked += self.calendar(clock.calendar).worked(clock.since, at)
         clock.since, clock.calendar = at, department
 
     def end(self, clock: Clock, at: int, flags: str = "") -> None:
@@ -325,8 +327,7 @@ class Context:
         if stop is None and department == UNOWNED and not _told(measure, clock):
             return
         since = clock.since if stop is None else stop
-        config, counterpart, opener, start = self.config, clock.counterpart, clock.opener, clock.start
-        lasting, path = config.lasting, config.path
+        opener, start, lasting = clock.opener, clock.start, self.config.lasting
         shared = (
             outcome,
             counts_at,
@@ -343,14 +344,15 @@ class Context:
             clock.norm,
             flags,
         )
-        here = lasting.get(department) or path(department, start)
-        self.put(shared, levels, here, lasting.get(counterpart) or path(counterpart, start))
+        here = lasting.get(department) or self.path(department, start)
+        towards = lasting.get(clock.counterpart) or self.path(clock.counterpart, start)
+        self.put(shared, levels, here, towards)
 
     def retract(self, measure: str, clock: Clock, levels: Levels = ALL) -> None:
         """Take back what :meth:`draw` has drawn."""
         if clock.department == UNOWNED and not _told(measure, clock):
             return
-        self.take_back(measure, clock.opener, levels, self.config.path(clock.department, clock.start))
+        self.take_back(measure, clock.opener, levels, self.path(clock.department, clock.start))
 
     def put(self, shared: Shared, levels: Levels, departments: tuple[str, ...], counterparts: tuple[str, ...]) -> None:
         """The facts as they stand now, at some levels or at all; of departments and counterparts come all levels."""

@@ -120,17 +120,19 @@ def _step(head: Head, m: Moment, kind: int, ctx: Context) -> None:
     was: Case = case.__copy__()  # type: ignore[attr-defined]  # msgspec's own, which its types do not tell
     advance(case, m, ctx.config, ctx.source)
     ctx.case = case
+    state: Measure
     for state in _touched_whole[kind](head.whole):
         state.step(m, was, case, ctx)
     states: list[Measure]
     for states in _touched_level[kind](head.by_level):
         i = 0
         while i < len(states):
+            state = states[i]
             try:
-                states[i].step(m, was, case, ctx)
+                state.step(m, was, case, ctx)
                 i += 1
             except Apart as apart:
-                states[i : i + 1] = states[i].split(apart.parts, ctx)
+                states[i : i + 1] = state.split(apart.parts, ctx)
 
 
 def _step_foreign(head: Head, m: Moment, ctx: Context) -> None:
@@ -212,6 +214,7 @@ def _states_of(head: Head) -> list[Measure]:
 
 def draw(head: Head, ctx: Context) -> None:
     """Every fact that may still change."""
+    state: Measure
     for state in _states_of(head):
         state.draw(ctx)
 
@@ -315,7 +318,7 @@ def exclude(head: Head, moments: Iterable[Moment], ctx: Context, standing: Stand
     routed = [m.group for m in moments if m.kind == kinds.routed and not m.relation and m.time <= standing.since]
     owner = ctx.config.department(ctx.source, routed[-1] if routed else "", standing.since)
     ctx.pictures.clear()
-    path = ctx.config.path(owner, standing.since)
+    path = ctx.path(owner, standing.since)
     since = standing.since
     shared = (
         Outcome.done,

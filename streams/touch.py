@@ -176,20 +176,24 @@ class Touch:
         if known is not None:
             if known.relation or same_meaning(known, m) or not self.wins(m, known):
                 return
-            self.change(lambda moments: [m if k.id == m.id else k for k in moments], offset)
+            self.change_by(m, offset)
         elif m.kind in STRUCTURAL:
             row.structural = True
-            self.change(lambda moments: [*moments, m], offset)
+            self.change_by(m, offset)
         elif row.config < self.cases.meta.config or row.out:
-            self.change(lambda moments: [*moments, m], offset)
+            self.change_by(m, offset)
         elif row.head is None or (m.order > row.head.last and not (row.structural and self.voided(m))):
             self.append(m, offset)
         elif row.structural:
-            self.change(lambda moments: [*moments, m], offset)
+            self.change_by(m, offset)
         else:
             self.insert(m, offset)
         if m.kind == kinds.child_linked:
             row.child = True
+
+    def change_by(self, m: Moment, offset: int) -> None:
+        """``m`` comes among the others, or instead of that of the same id."""
+        self.change(lambda moments: [*(k for k in moments if k.id != m.id), m], offset)
 
     def voided(self, m: Moment) -> bool:
         """A correction came before what it corrects."""

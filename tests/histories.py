@@ -316,7 +316,7 @@ def expected(events: Sequence[e.CaseEvent | e.Suggestion], config: Configuration
             for m in ms:
                 known = foreign.setdefault(target, {}).get(m.id)
                 if known is None or known.relation > relation:
-                    foreign[target][m.id] = msgspec.structs.replace(m, relation=relation, origin=origin)
+                    foreign[target][m.id] = m.__replace__(relation=relation, origin=origin)
             path = path | {target}
             target = into.get(target, "")
 

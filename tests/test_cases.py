@@ -25,9 +25,8 @@ from msgspec import Struct, defstruct
 
 from ingest import event as e
 from ingest.feedback import we_did, you_said
-from streams.clock import Clock
 from streams.fold import format_of
-from streams.history import TAIL
+from streams.history import TAIL, Segment
 from streams.row import decode_row
 from streams.successor import LIMIT_DAYS
 from streams.timeline import microseconds
@@ -190,8 +189,8 @@ def test_a_suggestion_that_is_over_for_long_becomes_a_stub_and_unfolds(told: int
 
 def test_state_is_read_again_when_only_the_words_about_it_have_changed() -> None:
     def kept(words: str, start: int = 0) -> type[Struct]:
-        return defstruct("Kept", [("start", int, start), ("by", Clock | None, None)], namespace={"__doc__": words})
+        return defstruct("Kept", [("start", int, start), ("by", Segment | None, None)], namespace={"__doc__": words})
 
     assert format_of(kept("When it began.")) == format_of(kept("When it had begun.\n\n        Indented."))
     assert format_of(kept("When it began.")) != format_of(kept("When it began.", start=1))
-    assert format_of(defstruct("Kept", [("by", Clock | None, None)])) != format_of(kept("When it began."))
+    assert format_of(defstruct("Kept", [("by", Segment | None, None)])) != format_of(kept("When it began."))

@@ -82,7 +82,7 @@ class Acceptance(Measure):
         if m.kind == kinds.closed or m.kind == kinds.deleted:
             return False
         department = actor_department(ctx.config, ctx.source, was, m)
-        return self.same(ctx.config.path(department, m.time), ctx.config.path(self.holder, self.since))
+        return self.same(ctx.path(department, m.time), ctx.path(self.holder, self.since))
 
     def take_up(self, clock: Clock, m: Moment, ctx: Context) -> None:
         self.let_go(ctx)
@@ -96,10 +96,12 @@ class Acceptance(Measure):
             self.taken = None
 
     def routed(self, m: Moment, case: Case, ctx: Context) -> None:
-        path, giver, taken = ctx.config.path, self.holder, self.taken
-        here = path(case.owner, m.time)
-        kept = not giver or self.same(here, path(giver, self.since))
-        returned = m.text == RETURNED and taken is not None and self.same(here, path(taken.counterpart, taken.start))
+        giver, taken = self.holder, self.taken
+        here = ctx.path(case.owner, m.time)
+        kept = not giver or self.same(here, ctx.path(giver, self.since))
+        returned = (
+            m.text == RETURNED and taken is not None and self.same(here, ctx.path(taken.counterpart, taken.start))
+        )
         self.holder, self.since = case.owner, m.time
         if not kept:
             if returned and taken is not None:

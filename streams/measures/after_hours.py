@@ -57,7 +57,7 @@ class AfterHours(Measure):
             self.acts = ()
 
     def act(self, department: str, m: Moment, ctx: Context) -> None:
-        outside = not ctx.config.calendar(department).open_at(m.time)
+        outside = not ctx.calendar(department).open_at(m.time)
         for acts in self.acts:
             if acts.department == department and acts.outside == outside:
                 acts.n += 1

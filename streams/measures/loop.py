@@ -47,7 +47,7 @@ class Loop(Measure):
             department = ctx.config.department(ctx.source, m.group, m.time)
             self.clock = ctx.start(m.id, m.time, department)
             self.clock.flags = m.text
-            self.clock.due = ctx.config.calendar(department).due_days(m.time + WEEK, ANSWERED_WITHIN)
+            self.clock.due = ctx.calendar(department).due_days(m.time + WEEK, ANSWERED_WITHIN)
             if self.told is None:
                 ctx.draw(self.name, self.clock)
             else:  # in the same week: which of the two comes first is chance

@@ -66,10 +66,9 @@ class Ownership(Measure):
         return self.with_others(REWORK, self.revived)
 
     def step(self, m: Moment, was: Case, case: Case, ctx: Context) -> None:
-        path = ctx.config.path
         holder, before = case.owner if case.open and case.owner != UNOWNED else "", self.holder
-        here = path(holder, m.time) if holder else ()
-        again = bool(holder and before) and self.same(here, path(before, self.since))
+        here = ctx.path(holder, m.time) if holder else ()
+        again = bool(holder and before) and self.same(here, ctx.path(before, self.since))
         stays = again if holder and self.holds else not holder and not self.holds
         once_more = again or (not stays and bool(holder) and self.has_had(here, ctx))
         moved = m.kind == kinds.reorganised
@@ -100,8 +99,7 @@ class Ownership(Measure):
             self.follow_pause(was, case, ctx, m, case.owner)
 
     def has_had(self, here: Path, ctx: Context) -> bool:
-        path = ctx.config.path
-        return any(self.same(here, path(*other)) for other in self.had)
+        return any(self.same(here, ctx.path(department, at)) for department, at in self.had)
 
     def rework(self, m: Moment, holder: str, giver: str, ctx: Context) -> None:
         clock = ctx.start(m.id, m.time, holder, giver)

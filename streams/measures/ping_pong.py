@@ -49,12 +49,10 @@ class PingPong(Measure):
             self.holder, self.since = case.owner, m.time
 
     def holds(self, department: str, m: Moment, ctx: Context) -> bool:
-        path = ctx.config.path
-        return bool(self.holder) and self.same(path(department, m.time), path(self.holder, self.since))
+        return bool(self.holder) and self.same(ctx.path(department, m.time), ctx.path(self.holder, self.since))
 
     def gave_it(self, department: str, m: Moment, ctx: Context) -> bool:
-        path = ctx.config.path
-        return bool(self.giver) and self.same(path(department, m.time), path(self.giver, self.gave))
+        return bool(self.giver) and self.same(ctx.path(department, m.time), ctx.path(self.giver, self.gave))
 
     def returned(self, m: Moment, ctx: Context) -> None:
         """The stint that ends here is the fact; the return opens it."""

@@ -59,15 +59,15 @@ class RoundTrip(Measure):
         """Whether ``owner`` is who had it in that stretch or, where nobody had it, before: at these levels."""
         while i > 0 and self.trail[i].owner == UNOWNED:
             i -= 1
-        path, stretch = ctx.config.path, self.trail[i]
+        stretch = self.trail[i]
         if UNOWNED in (owner, stretch.owner):
             return False
-        return self.same(path(owner, m.time), path(stretch.owner, stretch.since))
+        return self.same(ctx.path(owner, m.time), ctx.path(stretch.owner, stretch.since))
 
     def returned(self, away: tuple[Stretch, ...], m: Moment, case: Case, ctx: Context) -> None:
         giver = next(stretch.owner for stretch in reversed(away) if stretch.owner != UNOWNED)
         clock = Clock(m.id, away[0].since, case.owner, giver, since=m.time, stop=m.time)
         for stretch, until in zip(away, [*(later.since for later in away[1:]), m.time], strict=True):
             ctx.ran(clock, stretch.since, until, stretch.owner)
-            clock.worked += ctx.config.calendar(stretch.owner).worked(stretch.since, until)
+            clock.worked += ctx.calendar(stretch.owner).worked(stretch.since, until)
         ctx.draw(self.name, clock, self.levels)

@@ -73,7 +73,7 @@ class Thanks(Measure):
             self.early = ctx.early
             by_human = m.actor == HUMAN
             department = actor_department(ctx.config, ctx.source, was, m) if by_human else was.owner
-            due = ctx.config.calendar(department).due_days(m.time, SOON)
+            due = ctx.calendar(department).due_days(m.time, SOON)
             # it ends when nobody waits for it any longer, or it would run until it comes
             self.clock = Clock(m.id, m.time, department, case.beneficiary, since=m.time, due=due, stop=due + 1)
             ctx.draw(self.name, self.clock)

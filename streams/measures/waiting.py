@@ -85,29 +85,28 @@ class Waiting(Measure):
         self.draw_shares(ctx, range(len(self.shares)))
 
     def changed(self, waits_for: str, department: str, m: Moment, ctx: Context) -> bool:
-        now = self.shares[self.active]
+        now: Share = self.shares[self.active]
         if now.waits_for == waits_for == "closed":
             return False  # whoever it is moved to meanwhile, nobody works on it
         if now.waits_for != waits_for or now.department != department:
             return True
-        path = ctx.config.path
-        return m.kind == kinds.reorganised and path(department, now.start) != path(department, m.time)
+        return m.kind == kinds.reorganised and ctx.path(department, now.start) != ctx.path(department, m.time)
 
     def book(self, at: int, ctx: Context) -> None:
         """Add to the active share what it waited until ``at``."""
         if self.active >= 0:
-            share = self.shares[self.active]
+            share: Share = self.shares[self.active]
             ctx.ran(share, self.since, at, share.department)
             share.calendar_us += at - self.since
-            share.business_us += ctx.config.calendar(share.department).worked(self.since, at)
+            share.business_us += ctx.calendar(share.department).worked(self.since, at)
 
     def place(self, waits_for: str, department: str, at: int, ctx: Context) -> int:
-        path = ctx.config.path
+        share: Share
         for i, share in enumerate(self.shares):
             if (
                 share.waits_for == waits_for
                 and share.department == department
-                and path(department, share.start) == path(department, at)
+                and ctx.path(department, share.start) == ctx.path(department, at)
             ):
                 return i
         self.shares = (*self.shares, Share(waits_for, department, at))
@@ -120,25 +119,25 @@ class Waiting(Measure):
         parts = [i for i, share in enumerate(self.shares) if share.waits_for == waits_for]
         if len(parts) == 2:
             first = self.shares[parts[0]]
-            ctx.take_back(FACTS[waits_for], self.opener, ALL, ctx.config.path(first.department, first.start))
+            ctx.take_back(FACTS[waits_for], self.opener, ALL, ctx.path(first.department, first.start))
         return set(parts)
 
     def draw_shares(self, ctx: Context, which: Sequence[int]) -> None:
         """The facts, at every level, of the parties and departments that these shares belong to."""
-        path, done = ctx.config.path, set[str]()
+        done = set[str]()
         for i in which:
-            share = self.shares[i]
+            share: Share = self.shares[i]
             waits_for = share.waits_for
             parts = [one for one in self.shares if one.waits_for == waits_for]
             if len(parts) == 1:
-                self.draw_sum(ctx, ALL, path(share.department, share.start), parts)
+                self.draw_sum(ctx, ALL, ctx.path(share.department, share.start), parts)
             elif waits_for not in done:
                 done.add(waits_for)
                 self.draw_levels(ctx, parts, [self.shares[k] for k in which])
 
     def draw_levels(self, ctx: Context, parts: Sequence[Share], touched: Sequence[Share]) -> None:
         """The facts of one party, whom several departments' cases have waited for, where one of ``touched`` is counted."""
-        paths = [ctx.config.path(share.department, share.start) for share in parts]
+        paths = [ctx.path(share.department, share.start) for share in parts]
         for level in ctx.levels:
             of = {labels[level]: labels for labels, share in zip(paths, parts, strict=True) if share in touched}
             for label, departments in of.items():
@@ -147,8 +146,10 @@ class Waiting(Measure):
 
     def draw_sum(self, ctx: Context, levels: Levels, departments: tuple[str, ...], parts: Sequence[Share]) -> None:
         """The fact of one party, of ``departments`` at one level or at all: the sum of ``parts``."""
-        active, stop = self.shares[self.active], self.stop
-        first, waited, worked, runs = parts[0], 0, 0, False
+        share: Share
+        active: Share = self.shares[self.active]
+        first: Share = parts[0]
+        stop, waited, worked, runs = self.stop, 0, 0, False
         for share in parts:
             waited += share.calendar_us
             worked += share.business_us
@@ -174,4 +175,4 @@ class Waiting(Measure):
             "",
             "",
         )
-        ctx.put(shared, levels, departments, ctx.config.path(self.beneficiary, start))
+        ctx.put(shared, levels, departments, ctx.path(self.beneficiary, start))

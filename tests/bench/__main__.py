@@ -26,6 +26,7 @@ from bench.memory import footprints
 from deploy import config_files
 from deploy.demo import EXAMPLE
 from deploy.kafka.broker import BrokerError
+from streams import COMPILED
 from streams.configuration import Configuration
 
 PARTS = {
@@ -102,6 +103,9 @@ def main() -> int:
     parser.add_argument("--per-day", type=float, default=2500, help="cases a day")
     parser.add_argument("--days", type=int, default=30)
     options = parser.parse_args()
+    if options.profile and COMPILED is not None:
+        parser.error("a profile tells nothing of what is compiled: set CROSSDESK_CORE=interpreted")
+    core = "interpreted" if COMPILED is None else "compiled"
     configuration = config_files.load(EXAMPLE).configuration
     print(f"making {options.days} days of {options.per_day:.0f} cases …", file=sys.stderr)
     work = load(options.per_day, options.days if options.only != "views" else 1)
@@ -121,13 +125,14 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if "core" in what:
-        print(f"measuring the core {options.runs} times …", file=sys.stderr)
+        print(f"measuring the {core} core {options.runs} times …", file=sys.stderr)
         tenth = load(options.per_day / 10, options.days, BATCH // 10)  # so that a case is as often in a batch
         found += of_the_core(work, tenth, options.runs, configuration)
     if options.json:
-        machine = {"python": platform.python_version(), "machine": platform.machine(), "events": work.events}
-        print(json.dumps(machine | {name: round(value, 3) for name, value, _ in found}))
+        machine = {"python": platform.python_version(), "machine": platform.machine(), "core": core}
+        print(json.dumps(machine | {"events": work.events} | {name: round(value, 3) for name, value, _ in found}))
     else:
+        print(f"{'core':<38} {core:>14}")
         for name, value, unit in found:
             print(f"{name:<38} {value:>14,.1f}  {unit}")
     return 0
