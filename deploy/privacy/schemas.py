@@ -132,7 +132,12 @@ def _split(text: str) -> Iterator[str]:
 
 def _names(struct: Any) -> tuple[str, ...]:
     """Also of several structs of which one stands there."""
-    found: Mapping[str, None] = {
-        field.encode_name: None for kind in (get_args(struct) or (struct,)) for field in msgspec.structs.fields(kind)
-    }
-    return tuple(found)
+    return tuple(dict.fromkeys(name for kind in get_args(struct) or (struct,) for name in _names_of(kind)))
+
+
+def _names_of(kind: Any) -> tuple[str, ...]:
+    if issubclass(kind, msgspec.Struct):
+        return tuple(field.encode_name for field in msgspec.structs.fields(kind))
+    return tuple(
+        kind.__struct_fields__
+    )  # of the compiled core: no struct of msgspec, but it tells its fields the same way
