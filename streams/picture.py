@@ -50,12 +50,14 @@ def facts(pictures: Mapping[Key, Picture]) -> Iterable[Fact]:
             yield Fact(picture.version, *picture.shared, counterpart, level, department)
 
 
-def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition) -> list[Output]:
+def records(pictures: dict[Key, Picture], case_id: str, partition: Partition) -> list[Output]:
     """What is said to the topic of facts: one record for the levels that are in one partition.
 
     Two pictures may share such a record, where one takes back what goes on in the other: then that one is said.
     """
-    case, said = case_key(case_id), dict[bytes, Output]()
+    picture: Picture
+    case: bytes = case_key(case_id)
+    said: dict[bytes, Output] = {}
     drawn: Iterable[tuple[Key, Picture]] = pictures.items()
     for picture in pictures.values():
         if picture.shared[0] is RETRACTED:
@@ -66,7 +68,7 @@ def records(pictures: Mapping[Key, Picture], case_id: str, partition: Partition)
         if picture.version != version:
             version = picture.version
             begins = beginning(version)
-        shared = begins + _encode(picture.shared)[1:]
+        shared: bytes = begins + _encode(picture.shared)[1:]
         for owner, place, end in _places(measure, levels, departments, picture.counterparts, partition):
             key = opener + place + case
             said[key] = Output("facts", owner, shared + end, key)

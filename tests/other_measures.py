@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import interpreted  # noqa: F401
+
 from streams import kinds, measures
 from streams.clock import Context
 from streams.measures.first_response import FirstResponse

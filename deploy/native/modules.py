@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from deploy.native.bodies import Bodies, Simpler, callable_from_c, function, indented, signature, unparsed
 from deploy.native.model import FOLD, METHODS, MODULES, STATES, STREAMS, Class, Function, Model, imported
+from deploy.native.model import MEASURES as MEASURES_IN
 from deploy.native.structs import declarations, maker, reading, within, written_out
+from streams.measures import MEASURES
 
 DIRECTIVES = "language_level=3, nonecheck=True, annotation_typing=False, auto_pickle=False, binding=False"
 PACKING = "from streams.packing cimport Packed, Writer, Reader, Encoder, Decoder, reader_at"
@@ -16,6 +18,12 @@ POOLED = frozenset(("Context", "Picture", "Touch", "History"))
 """Made for every record, and no part of the state: their memory is kept for the next."""
 TRACKED = frozenset(("Calendar", "Touch", "History"))
 """What the collector of garbage looks at. Nothing else can be part of a circle."""
+CHECKED = f"""
+if [measure.name for measure in MEASURES] != {[m.name for m in MEASURES]} or any(
+    not measure.__module__.startswith("{MEASURES_IN}.") for measure in MEASURES
+):
+    raise ImportError("the compiled core knows no other measures: set CROSSDESK_CORE=interpreted")
+"""
 MADE_BEFORE = ("_states", "_one")
 """Functions of the fold that make :data:`STATES`, which are classes here."""
 
@@ -117,7 +125,7 @@ class _Module:
             case ast.FunctionDef(name="_states") if self.name == FOLD:
                 return []
             case ast.FunctionDef(name="_one") if self.name == FOLD:
-                return [self._class(self.model.classes[name], []) for name in STATES]
+                return [CHECKED, *(self._class(self.model.classes[name], []) for name in STATES)]
             case ast.FunctionDef(name=name):
                 return [function(node, self.model.functions[self.name].get(name), self.bodies, None)]
             case ast.ClassDef(name=name) if name in self.model.classes:

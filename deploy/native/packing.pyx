@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, auto_pickle=False
 """The state of cases as msgpack, straight from and into the fields of compiled classes. The bytes are those of msgspec."""
 cimport cython
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memcmp
 from libc.stdlib cimport malloc, realloc, free
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_FromLongLong, PyLong_FromUnsignedLongLong, PyLong_CheckExact, PyLong_AsUnsignedLongLong
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -12,6 +12,7 @@ cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object u, Py_ssize_t* n) except NULL
     object PyUnicode_New(Py_ssize_t n, Py_UCS4 m)
     void* PyUnicode_DATA(object o)
+    Py_ssize_t PyUnicode_GET_LENGTH(object o)
 
 import msgspec
 from msgspec import Raw
@@ -347,6 +348,13 @@ cdef class Reader:
         return PyBytes_FromStringAndSize(<const char*> begin, self.at - begin)
 
 
+cdef enum:
+    SHORT = 24
+    KNOWN = 2048
+cdef list _known = [None] * KNOWN
+"""Names that were read last: departments, calendars and norms come again and again. All are ASCII."""
+
+
 cdef Reader reader_at(bytes held, Py_ssize_t at):
     """Reads ``held`` from there on."""
     cdef Reader r = Reader.__new__(Reader)
@@ -363,11 +371,21 @@ cdef object text(Reader r, Py_ssize_t n):
     r.at += n
     if n == 0:
         return ""
+    cdef unsigned int h = 2166136261U
+    if n <= SHORT:
+        for i in range(n):
+            h = (h ^ p[i]) * 16777619U
+        h &= KNOWN - 1
+        u = _known[h]
+        if u is not None and PyUnicode_GET_LENGTH(u) == n and memcmp(PyUnicode_DATA(u), p, n) == 0:
+            return u
     for i in range(n):
         if p[i] >= 128:
             return PyUnicode_DecodeUTF8(<const char*> p, n, NULL)
     u = PyUnicode_New(n, 127)
     memcpy(PyUnicode_DATA(u), p, n)
+    if n <= SHORT:
+        _known[h] = u
     return u
 
 

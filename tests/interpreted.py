@@ -1,0 +1,5 @@
+"""Imported before anything of ours: the core is interpreted. What is compiled knows no measures but those of its sources."""
+
+import os
+
+os.environ["CROSSDESK_CORE"] = "interpreted"
