@@ -19,8 +19,12 @@ help: ## show this
 demo: $(VENV)/.run ## run crossdesk on a simulated company, all in one process   ARGS="--help"
 	$(BIN)/crossdesk demo $(ARGS)
 
-test: $(VENV)/.dev debian ## all tests, the long searches as seeded samples        ARGS="-k hours" WORKERS=2
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+# Both cores fold the same cases; all the rest does not know which one does.
+FOLDING := $(patsubst %,tests/test_%.py,cases clock explain golden_cases history measures scheduler)
+
+test: $(VENV)/.dev debian native ## all tests, the long searches as seeded samples        ARGS="-k hours" WORKERS=2
+	CROSSDESK_CORE=interpreted $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m pytest -n $(WORKERS) $(FOLDING))
 
 test-full: $(VENV)/.dev debian native ## the same tests, the long searches at full size, with the core compiled
 	CROSSDESK_FULL=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)

@@ -88,7 +88,8 @@ class Excuse(NamedTuple):
 class _Calendars(dict[str, Calendar]):
     """By department. It is asked so often that another call around it would be seen."""
 
-    def __init__(self, default: Calendar) -> None:
+    def __init__(self, known: Mapping[str, Calendar], default: Calendar) -> None:
+        super().__init__(known)
         self.default = default
 
     def __missing__(self, department: str) -> Calendar:
@@ -113,11 +114,11 @@ class Norms:
         self._by_name = {norm.name: norm for promises in promised for norm in promises.each()}
         self.default = Calendar(((None, default_schedule(company)),))
         shared: dict[tuple[tuple[int | None, Schedule], ...], Calendar] = {}
-        calendars = _Calendars(self.default)
+        self.calendars: dict[str, Calendar] = {}
         for department in (*company.entries, *self.versions):
             schedules = self._schedules(department)
-            calendars[department] = shared.setdefault(schedules, Calendar(schedules))
-        self.calendar: Callable[[str], Calendar] = calendars.__getitem__
+            self.calendars[department] = shared.setdefault(schedules, Calendar(schedules))
+        self.calendar: Callable[[str], Calendar] = _Calendars(self.calendars, self.default).__getitem__
         """A department's hours over time; the organisation's for whatever has none."""
 
     def norm(

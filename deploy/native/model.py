@@ -90,8 +90,7 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 """What an attribute calls for the interpreter, and C calls by itself."""
 ATTRIBUTES = {
     "self.levels, self.path, self.calendar = config.every_level, config.path, config.calendar": (
-        "self.levels, self._paths, self._calendars ="
-        " config.every_level, config.company._constant, config.norms._calendars"
+        "self.levels, self._paths, self._calendars = config.every_level, config.lasting, config.norms.calendars"
     )
 }
 """Statements of the source that set those, and what they become."""
