@@ -382,8 +382,8 @@ class Touch:
         return Context(self.cases.configuration(self.row.config), self.case_id, self.now, offset)
 
     def wake_at(self, wake: int) -> None:
-        held = self.row.held
-        self.row.wake = min([wake, *[m.time - SKEW_US for m in held]]) if held else wake
+        times = [m.time - SKEW_US for m in self.row.held]
+        self.row.wake = min(wake, min(times)) if times else wake
 
     def close(self) -> None:
         """Say the facts, and write the row."""
