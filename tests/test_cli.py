@@ -94,7 +94,20 @@ def documented(name: str, kind: str) -> list[str]:
 
 # -- help
 COMMANDS = (
-    *("apply", "compare", "demo", "explain", "ingest", "norms", "privacy", "query", "rebuild", "reconcile", "rejected"),
+    *(
+        "apply",
+        "compare",
+        "demo",
+        "explain",
+        "ingest",
+        "norms",
+        "privacy",
+        "publish",
+        "query",
+        "rebuild",
+        "reconcile",
+        "rejected",
+    ),
     *("repair", "replay", "reproduce", "sandbox", "schema", "sink", "streams", "switch", "topics", "unmapped"),
 )
 PARTS = (

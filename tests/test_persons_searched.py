@@ -23,7 +23,7 @@ from test_serve import run, said_port, start
 from deploy import config_files
 from deploy.demo import EXAMPLE
 from deploy.privacy.reasons import HOLDS
-from deploy.privacy.schemas import SERIES
+from deploy.privacy.schemas import SERIES, SERIES_OF_MORALE
 from deploy.serve import running
 from ingest import event as e
 from ingest.answers.keys import Keys
@@ -168,7 +168,7 @@ def test_in_the_store_pseudonyms_are_in_the_raw_events_alone(searched: Run) -> N
 
 def test_prometheus_gets_no_label_but_those_of_the_page(searched: Run) -> None:
     labels = set(re.findall(rb'[{,](\w+)="', searched.texts["/metrics"]))
-    assert labels <= {name.encode() for name in (*SERIES, *LABELS)}
+    assert labels <= {name.encode() for name in (*SERIES, *SERIES_OF_MORALE, *LABELS)}
     assert {b"department", b"window"} <= labels
 
 
