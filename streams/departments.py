@@ -158,8 +158,7 @@ class Departments:
             shelf.put(key, self.meta.as_of // DAY_US + KEEP_DAYS)
         if shelf.paired and not raw.endswith(shelf.told):
             self._remember(shelf, _facts(raw).counterparts)
-        if self.rolling is not None:
-            self._note(key, known)
+        self._note(key, known)
         changes[key] = raw  # after what is remembered because of it: a crash may come between
 
     def _now(self, key: bytes) -> bytes | None:

@@ -163,10 +163,11 @@ def happen(head: Head, ctx: Context, until: int) -> None:
 def settle(head: Head, ctx: Context) -> None:
     """Let the watermark judge what it can, and find when it must come back (``ctx.wake``)."""
     happen(head, ctx, ctx.now)
-    for name, levels, clock in awaited(head):
+    clocks = awaited(head)
+    for name, levels, clock in clocks:
         if clock.due is not None and clock.due <= ctx.now:
             ctx.draw(name, clock, levels)
-    ctx.wake = min(ctx.wake, next_wake(head))
+    ctx.wake = min(ctx.wake, _soonest(head, clocks))
     if (ended := over(head)) is not None:
         rest = ended + STUB_AFTER
         if rest > ctx.now or at_rest(head, ctx.now):  # else a clock still runs, and wakes it
@@ -175,10 +176,15 @@ def settle(head: Head, ctx: Context) -> None:
 
 def next_wake(head: Head) -> int:
     """The least watermark at which something will be decided, as things stand."""
+    return _soonest(head, awaited(head))
+
+
+def _soonest(head: Head, clocks: list[tuple[str, Levels, Clock]]) -> int:
+    """``clocks``: those that were awaited, of which some may be judged by now."""
     following = head.case.happens_next
     wake = FAR if following is None else following[0]
-    for _, _, clock in awaited(head):
-        if clock.due is not None and clock.due < wake:
+    for _, _, clock in clocks:
+        if clock.due is not None and clock.due < wake and not clock.judged:
             wake = clock.due
     return wake
 
