@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ingest.directory import Directory, History
 from ingest.event import EPOCH
+from sinks.configured import now_us
 from streams.company import Company
 from streams.configuration import Configuration, Files
 from streams.people import NOWHERE, Places, joined
@@ -62,7 +62,7 @@ def with_people(files: Files, directory: Directory) -> Files:
     people = {who: _places(told) for who, told in directory.histories().items()}
     known = {who: places for who, places in people.items() if places}
     company = Company(files.company, known)
-    staff = staff_blocks(company, _told(directory), time.time_ns() // 1000)
+    staff = staff_blocks(company, _told(directory), now_us())
     return files.model_copy(update={DIRECTORY: known, "staff": staff})
 
 

@@ -6,7 +6,6 @@ killed at any moment goes on where it stopped. The store follows behind; what it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from deploy.succession import successor
 from ingest import event as e
 from ingest.connector import Rejected
 from sinks.clickhouse import ClickHouse, connect
+from sinks.configured import now_us
 from sinks.morale import tell
 from sinks.store import StoredRecord
 from streams.cases import Cases
@@ -383,8 +383,3 @@ def _revives(record: bytes) -> bool:
         return isinstance(e.decode(record), e.Revive)
     except e.Unreadable:
         return False
-
-
-def now_us() -> int:
-    """The wall clock: when the log takes something in. The core never asks."""
-    return time.time_ns() // 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deploy.embedded import now_us
 from deploy.log import TOPICS, Log
+from sinks.configured import now_us
 
 
 class LogSink:

@@ -11,12 +11,12 @@ import click
 
 from deploy import serve
 from deploy.command import Command, data_option
-from deploy.embedded import now_us
 from deploy.folder import STORE, Stopped, asked, exists, log_of, newest, openable
 from deploy.norms_page.compose import NoPage, Pages
 from deploy.norms_page.files import write_pages
 from deploy.norms_page.observed import Ask
 from sinks.clickhouse import connect
+from sinks.configured import now_us
 from streams.configuration import Configuration
 
 NOTHING: Ask = lambda _: []  # noqa: E731

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from deploy.calendar_time import store_departments
 from deploy.command import Group
-from deploy.embedded import now_us
 from deploy.exported import exported_departments, pairs_with_a_norm_of_their_own
 from deploy.health import Check, HealthServer, Lag, Moving, fine
 from deploy.stage import log_to_stderr, run_until_stopped
@@ -24,6 +23,7 @@ from ingest.broker import BrokerSettings, broker_settings
 from ingest.environment import BadSettings, read
 from ingest.topics import name
 from sinks.clickhouse import ClickHouse, connect
+from sinks.configured import now_us
 from sinks.prometheus import Exporter
 from sinks.settings import DSN_FORM, ENVIRONMENT, SinkSettings
 from sinks.store import Full, Store

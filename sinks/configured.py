@@ -14,7 +14,7 @@ FIRST_GENERATION = 1
 
 
 def now_us() -> int:
-    """The wall clock, in microseconds."""
+    """The wall clock, in microseconds. The core never asks."""
     return time.time_ns() // 1000
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 
 import msgspec
 
+from sinks.configured import now_us
 from sinks.prometheus_morale import exported
 from sinks.record import Record, UnusableRecord
 from streams.morale import MoraleValue, last_monday
@@ -37,7 +37,7 @@ class Sealed:
 
     def news(self, version: int, configuration: Record) -> list[MoraleValue] | None:
         """What is shown, where that may be another than before. Raises :class:`UnusableRecord`."""
-        monday = last_monday(time.time_ns() // 1000)
+        monday = last_monday(now_us())
         of = (version, monday, len(self.batches))
         if of == self._said:
             return None

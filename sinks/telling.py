@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from sinks.configured import now_us
 from sinks.morale import Week, tell_week, untold
 from sinks.store import Keeps, Unavailable
 from streams.morale import last_monday
@@ -32,7 +33,7 @@ class Telling:
         """Tell what is next, if anything is: whether something was told."""
         if time.monotonic() < self._pause_until:
             return False
-        monday = last_monday(time.time_ns() // 1000)
+        monday = last_monday(now_us())
         try:
             if self._looked_at != monday:
                 self._weeks = untold(store, monday)

@@ -11,7 +11,6 @@ from test_directory import IDENTITY, PEOPLE, Heard, intake
 
 from deploy.calendar_time import departments_of, write_tree
 from deploy.directory import with_people
-from deploy.embedded import now_us
 from deploy.succession import successor
 from ingest import event as e
 from ingest import persons
@@ -21,6 +20,7 @@ from ingest.directory import Directory
 from ingest.identity import Identity, People
 from ingest.intake import Told as Heads
 from sinks.clickhouse import ClickHouse
+from sinks.configured import now_us
 from streams.company import Company, CompanyFile
 from streams.configuration import Configuration, Files, encode
 from streams.indicators import PROXY, IndicatorValue
