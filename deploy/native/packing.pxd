@@ -21,6 +21,7 @@ cdef class Reader:
     cdef const unsigned char* at
     cdef const unsigned char* end
     cdef int need(self, Py_ssize_t n) except -1
+    cdef int byte(self) except -1
     cdef unsigned long long number(self, int width) except? 0
     cdef Py_ssize_t array(self) except -1
     cdef bint nil(self) except -1

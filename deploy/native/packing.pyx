@@ -183,11 +183,13 @@ cdef class Reader:
         self.at += width
         return x
 
-    cdef Py_ssize_t array(self) except -1:
-        cdef int b
+    cdef int byte(self) except -1:
         self.need(1)
-        b = self.at[0]
         self.at += 1
+        return self.at[-1]
+
+    cdef Py_ssize_t array(self) except -1:
+        cdef int b = self.byte()
         if b & 0xF0 == 0x90:
             return b & 0x0F
         if b == 0xDC:
@@ -197,10 +199,7 @@ cdef class Reader:
         raise Damaged("no array")
 
     cdef Py_ssize_t mapping(self) except -1:
-        cdef int b
-        self.need(1)
-        b = self.at[0]
-        self.at += 1
+        cdef int b = self.byte()
         if b & 0xF0 == 0x80:
             return b & 0x0F
         if b == 0xDE:
@@ -217,10 +216,7 @@ cdef class Reader:
         return False
 
     cdef bint truth(self) except -1:
-        cdef int b
-        self.need(1)
-        b = self.at[0]
-        self.at += 1
+        cdef int b = self.byte()
         if b == 0xC3:
             return True
         if b == 0xC2:
@@ -230,9 +226,7 @@ cdef class Reader:
     cdef object get(self):
         cdef int b
         cdef Py_ssize_t n, i
-        self.need(1)
-        b = self.at[0]
-        self.at += 1
+        b = self.byte()
         if b < 0x80:
             return b
         if b >= 0xE0:
@@ -298,9 +292,7 @@ cdef class Reader:
         cdef int b
         while left > 0:
             left -= 1
-            self.need(1)
-            b = self.at[0]
-            self.at += 1
+            b = self.byte()
             n = 0
             if b < 0x80 or b >= 0xE0 or b == 0xC0 or b == 0xC2 or b == 0xC3:
                 continue
