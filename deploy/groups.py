@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import CoordinatorNotAvailableError, KafkaError
 
 from ingest import topics as declared
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
+from sinks.consumer import Consumer
 
 Offsets = Mapping[TopicPartition, int]
 """Of each partition."""
@@ -36,7 +37,7 @@ class Groups:
     def __init__(self, broker: BrokerSettings) -> None:
         try:
             self._admin = KafkaAdminClient(**broker.client, bootstrap_timeout_ms=ANSWER_MS)
-            self._consumer = KafkaConsumer(**broker.client, bootstrap_timeout_ms=ANSWER_MS)
+            self._consumer = Consumer(**broker.client, bootstrap_timeout_ms=ANSWER_MS)
         except KafkaError as error:
             raise BrokerUnavailable(f"{broker.unanswered}: {error}") from error
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from ingest.broker import ANSWER_MS, BrokerSettings, BrokerUnavailable
 from ingest.topics import TopicsDiffer, name
+from sinks.consumer import Consumer
 
 AT_ONCE = 5_000
 WAIT_SECONDS = 30.0
@@ -38,7 +39,7 @@ class TopicReader:
 
     def __init__(self, broker: BrokerSettings) -> None:
         try:
-            self._consumer = KafkaConsumer(
+            self._consumer = Consumer(
                 **broker.client,
                 client_id="crossdesk-reader",
                 enable_auto_commit=False,

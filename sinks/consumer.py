@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError, StaleMetadata
 from kafka.structs import MemberState
 
 from sinks.gathering import MEBIBYTE, Gathering
@@ -34,6 +34,28 @@ _FETCHING: Mapping[str, Any] = {
     "bootstrap_timeout_ms": BOOTSTRAP_MS,
     "reconnect_backoff_max_ms": 3_000,
 }
+
+
+class Consumer(KafkaConsumer):  # type: ignore[misc]
+    """A retriable error where the client knows the leaders of some of the partitions only, as after a broker came back:
+    kafka-python leaves the others out of what it asks, and fails with a ``KeyError``.
+    """
+
+    def beginning_offsets(self, *args: Any, **options: Any) -> dict[TopicPartition, int]:
+        with _leaders_known():
+            return super().beginning_offsets(*args, **options)  # type: ignore[no-any-return]
+
+    def end_offsets(self, *args: Any, **options: Any) -> dict[TopicPartition, int]:
+        with _leaders_known():
+            return super().end_offsets(*args, **options)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _leaders_known() -> Iterator[None]:
+    try:
+        yield
+    except KeyError as partition:
+        raise StaleMetadata(f"the client does not know yet who leads {partition}") from partition
 
 
 class Reached(NamedTuple):
@@ -66,7 +88,7 @@ class Member:
         self._closing = Event()
         self._settled = time.monotonic()
         with _stopping(f"the group {group} cannot be joined"):
-            self._consumer = KafkaConsumer(
+            self._consumer = Consumer(
                 **{**_FETCHING, **client},
                 client_id=group,
                 group_id=group,
@@ -194,7 +216,7 @@ class Follower:
         self._goals: dict[str, dict[TopicPartition, int]] = {}
         self._caught_up: set[str] = set()
         with _stopping("nothing can be read"):
-            self._consumer = KafkaConsumer(**{**_FETCHING, **client}, client_id=name, group_id=None)
+            self._consumer = Consumer(**{**_FETCHING, **client}, client_id=name, group_id=None)
 
     def follow(self, topic: str) -> None:
         """From now on it is polled too."""

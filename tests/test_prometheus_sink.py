@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from on_kafka import Installation, example
 from pooled import batch, would_recommend
 from sinks_on_kafka import Running, Said, hiding_it_in, indicator_said, say, value_of, wait_until
@@ -261,3 +262,21 @@ def test_a_sealed_record_that_cannot_be_read_stops_it_and_shows_nothing_of_it(
     sink.thread.join(30)
     assert isinstance(sink.failed, UnusableRecord)
     assert "no batch" not in str(sink.failed)
+
+
+def test_a_broker_that_does_not_say_yet_who_leads_a_partition_is_asked_again(
+    installation: Installation, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after it came back: the client learns who leads its partitions one after the other."""
+    say(installation, [indicator_said(value_of())])
+    sink.thread.start()
+    sink.until_ready()
+    cluster = sink.follower._consumer._manager.cluster
+    leader = cluster.leader_for_partition
+    unled = TopicPartition(declared.name("sealed"), 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "leader_for_partition", lambda p: None if p == unled else leader(p))
+        sink.until(lambda: bool(sink.follower.answers.missing(2.0)), "it says that there is no answer")
+    sink.until(lambda: not sink.follower.answers.missing(2.0), "it goes on")
+    say(installation, [indicator_said(value_of(department="hr"))])
+    sink.until(lambda: HR in sink.shown(), "it follows")
