@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic
@@ -30,6 +30,10 @@ from streams.told import Told
 from streams.transport import Batch, Record, Sent, send_all
 
 log = logging.getLogger("crossdesk.streams")
+
+
+_Way = tuple[Sequence[list[Record]], bytes | None, list[tuple[str, bytes]]]
+"""Of outputs with one topic and owner: where they go, under which key (None: each has its own; empty: none), with which headers."""
 
 
 class Stage:
@@ -170,18 +174,27 @@ class CasesStage(FoldStage[str]):
 
     def addressed(self, outputs: Iterable[Output]) -> dict[tuple[str, int], list[Record]]:
         """Outputs by topic and partition, each in the order in which it was said. What nobody owns goes to all partitions."""
-        topics = {"events": self.topics.events, "facts": self.topics.facts, "rejected": self.topics.rejected}
         found: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        ways: dict[tuple[str, str], _Way] = {}
         for output in outputs:
-            topic, owner = topics[output.topic], output.owner.encode()
-            if owner:
-                key = output.key if output.topic == "facts" else owner
-                headers = [(GENERATION, self.generation)] if output.topic == "events" else []
-                found[topic, self.partition_of(owner)].append((key, output.value, headers))
-            else:
-                for partition in range(self.topics.partitions):
-                    found[topic, partition].append((None, output.value, []))
+            way = ways.get((output.topic, output.owner))
+            if way is None:
+                way = ways[output.topic, output.owner] = self._way(output, found)
+            to, key, headers = way
+            record = (output.key if key is None else key or None, output.value, headers)
+            for records in to:
+                records.append(record)
         return found
+
+    def _way(self, output: Output, found: Mapping[tuple[str, int], list[Record]]) -> _Way:
+        topic = {"events": self.topics.events, "facts": self.topics.facts, "rejected": self.topics.rejected}[
+            output.topic
+        ]
+        owner = output.owner.encode()
+        if not owner:
+            return [found[topic, partition] for partition in range(self.topics.partitions)], b"", []
+        headers = [(GENERATION, self.generation)] if output.topic == "events" else []
+        return [found[topic, self.partition_of(owner)]], None if output.topic == "facts" else owner, headers
 
 
 class DepartmentsStage(FoldStage[bytes]):
