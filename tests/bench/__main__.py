@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from bench import kafka, stages, views
 from bench.core import Run, long_case, run
 from bench.load import BATCH, Load, load
+from bench.many_norms import in_force, with_many_norms
 from bench.memory import footprints
 
 from deploy import config_files
@@ -61,6 +62,7 @@ def of_the_core(work: Load, tenth: Load, count: int, configuration: Configuratio
     yield "cases_events_per_second", statistics.median(work.events / r.cases_seconds for r in many), "events/s"
     yield "departments_facts_per_second", statistics.median(r.facts / r.departments_seconds for r in many), "facts/s"
     yield "facts_per_event", many[0].facts / work.events, ""
+    yield "norms_in_force", in_force(configuration), ""
     yield "live_cases", many[0].live, ""
     yield "tenth_core_events_per_second", per_second(few, tenth.events), "events/s with a tenth of the cases"
     yield "tenth_live_cases", few[0].live, ""
@@ -106,7 +108,7 @@ def main() -> int:
     if options.profile and COMPILED is not None:
         parser.error("a profile tells nothing of what is compiled: set CROSSDESK_CORE=interpreted")
     core = "interpreted" if COMPILED is None else "compiled"
-    configuration = config_files.load(EXAMPLE).configuration
+    configuration = with_many_norms(config_files.load(EXAMPLE).configuration.files)
     print(f"making {options.days} days of {options.per_day:.0f} cases …", file=sys.stderr)
     work = load(options.per_day, options.days if options.only != "views" else 1)
     if options.profile:
