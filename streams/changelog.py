@@ -82,6 +82,10 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         self.rows: defaultdict[int, dict[Key, bytes]] = defaultdict(dict)
         self.versions: dict[int, Versions] = {}
         """Of the partitions that are being recovered."""
+        self.ends: dict[int, int] = {}
+        """Of the others: the last offset that was read or written here. Faust's own may be of a write that is under way."""
+        self.saying: set[int] = set()
+        """Where a write is under way."""
         app.tables.add(self)
 
     # -- recovery
@@ -101,7 +105,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         )
         kept = assigned - new
         ends = await self.app.consumer.highwaters(*kept) if kept else {}
-        foreign = {tp for tp in kept if offsets.get(tp) is None or offsets[tp] + 1 != ends[tp]}
+        foreign = {tp for tp in kept if self.ends.get(tp.partition, BEGINNING - 1) + 1 != ends[tp]}
         for tp in revoked:
             self.forget(tp.partition)
         for tp in new | foreign:
@@ -112,6 +116,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
     def forget(self, partition: int) -> None:
         self.rows.pop(partition, None)
         self.versions.pop(partition, None)
+        self.ends.pop(partition, None)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Faust only warns of errors here."""
@@ -131,6 +136,8 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
                 offsets[tp] = min(known, records[0].offset - 1)
             return
         if tp.partition not in self.versions:
+            if self._is_known(tp, records.next_offset - 1):
+                return
             raise Overtaken(f"{tp.topic}, partition {tp.partition}: somebody else writes to it")
         rows, stands, decode = self.rows[tp.partition], self.versions[tp.partition].stands, self.coding.decode
         for record in records:
@@ -141,6 +148,15 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
             elif stands(key, int.from_bytes(value[:VERSION_BYTES], "big")):
                 rows[decode(key)] = value[VERSION_BYTES:]
 
+    def _is_known(self, tp: TP, offset: int) -> bool:
+        """Of a partition that is not being recovered: whether it has been revoked meanwhile, or this is what we wrote ourselves.
+        Of a write that is under way, its answer tells.
+        """
+        there = self.ends.get(tp.partition)
+        return tp not in self.app.consumer.assignment() or (
+            there is not None and (offset <= there or tp.partition in self.saying)
+        )
+
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Write again what was overtaken, before the log is compacted and the higher version is gone. Faust does not look at errors
         here.
@@ -148,7 +164,10 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         try:
             for tp in active_tps:
                 found = self.versions.pop(tp.partition, None)
-                if found is not None and found.overtaken:
+                if found is None:
+                    continue
+                self.ends[tp.partition] = self.app.tables.recovery.active_offsets[tp]
+                if found.overtaken:
                     rows, decode = self.rows[tp.partition], self.coding.decode
                     again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
                     await self._say(tp.partition, again)
@@ -166,16 +185,23 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
 
     async def _say(self, partition: int, records: Iterable[Record]) -> None:
         """What we have written ourselves need not be read again at the next rebalance. Raises :class:`Overtaken` where another
-        wrote between: the rows must be recovered, and what it overwrote written again.
+        wrote between: the rows must be recovered, and what it overwrote written again. Where they are being recovered already, or
+        are not ours any more, nobody goes on with what is here.
         """
         tp, offsets = TP(self.topic, partition), self.app.tables.recovery.active_offsets
-        for one in await send_all(self.app, self.topic, partition, records):
-            first, known = (await one.acknowledged).offset, offsets.get(tp)
-            if known is None or first != known + 1:
-                raise Overtaken(
-                    f"{self.topic}, partition {partition}: somebody else has written to it while it was ours"
-                )
-            offsets[tp] = first + one.records - 1
+        self.saying.add(partition)
+        try:
+            for one in await send_all(self.app, self.topic, partition, records):
+                first, known = (await one.acknowledged).offset, self.ends.get(partition)
+                if known is None:
+                    continue
+                if first != known + 1:
+                    raise Overtaken(
+                        f"{self.topic}, partition {partition}: somebody else has written to it while it was ours"
+                    )
+                self.ends[partition] = offsets[tp] = first + one.records - 1
+        finally:
+            self.saying.discard(partition)
 
 
 def changed(key: bytes, value: bytes | None, version: int) -> Record:

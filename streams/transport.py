@@ -97,6 +97,16 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         self._heartbeat = coordinator._do_heartbeat
         coordinator._do_heartbeat = self.beat
 
+    async def _shutdown_thread(self) -> None:
+        """Who is stopped while partitions are assigned cancels that on the way. Faust would not say then that the thread has ended,
+        and wait for it for ever.
+        """
+        try:
+            with suppress(asyncio.CancelledError):
+                await super()._shutdown_thread()
+        finally:
+            self.set_shutdown()
+
     async def beat(self) -> Any:
         """A heartbeat. The clock goes on while the machine sleeps."""
         sent = clock_gettime(CLOCK_BOOTTIME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,23 @@ def test_two_workers_say_the_facts_of_one_fold_and_indicators_of_them(
             time.sleep(0.3)
         assert {value.department for value in told} >= {"it", "hr"}
         assert first.stop() == second.stop() == 0
+
+
+def test_workers_that_come_and_go_together_end_when_they_are_told_to_and_not_before(
+    installation: Installation, records: list[Prepared], tmp_path: Path, sample: Callable[[int, int], int]
+) -> None:
+    """The second comes while the first recovers, and goes while what the first had is given to it."""
+    installation.configure()
+    for turn, part in enumerate(in_parts(records, sample(20, 2))):
+        installation.say(part)
+        workers = [worker(installation, tmp_path / f"{turn}.{n}.log") for n in range(2)]
+        with ended(*workers):
+            for one in workers:
+                one.wait_until_ready()
+            assert [one.stop() for one in workers] == [0, 0]
+    with ended(worker(installation, tmp_path / "last.log")):
+        installation.drain()
+        assert installation.facts() == folded(records)
 
 
 def test_workers_that_are_killed_in_turns_lose_nothing(
