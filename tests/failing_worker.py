@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from itertools import count
 
-os.environ["CROSSDESK_CORE"] = "interpreted"  # in the compiled one nothing can be put in another's place
+import interpreted  # noqa: F401
 
-from streams import cases  # noqa: E402
-from streams.touch import Touch  # noqa: E402
+from streams import cases
+from streams.touch import Touch
 
 FAILS_AT = 700
 

@@ -1,4 +1,4 @@
-"""Imported before anything of ours: the core is interpreted. What is compiled knows no measures but those of its sources."""
+"""Imported before anything of ours: the core is interpreted. What is compiled knows no measures but those of its sources, and lets nothing be put in their place."""
 
 import os
 
