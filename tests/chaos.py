@@ -18,8 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from clickhouse_process import ClickHouseServer
-from on_kafka import Installation, Process, ended, worker
+from on_kafka import Installation, Process, ended, example, worker
+from told import kept
 
+from deploy.ahead import prepare
 from deploy.demo import Demo
 from deploy.embedded import Embedded
 from deploy.kafka.broker import Broker
@@ -32,6 +34,7 @@ RATE = 1_200
 RECORDS_A_DAY = 1_150
 """Of the example company, at the least."""
 PARTS = 16
+SAID = "simulated.msgpack"
 DRAIN_SECONDS = 600.0
 ROWS = """
 SELECT fact_id, toString(sipHash128(tuple(* EXCEPT (version)))) FROM facts WHERE cityHash64(fact_id) % {parts:UInt8} = {part:UInt8}
@@ -56,11 +59,12 @@ def chaos(
     """``folder`` holds everything; nothing of it runs afterwards. ``rate``: records a second."""
     days = max(2, int(seconds * rate / RECORDS_A_DAY))
     say(f"the undisturbed run: {days} days")
-    undisturbed(folder / "undisturbed", days)
+    undisturbed(folder, days)
     prefix = declared.PREFIX
     with Broker(folder / "kafka") as broker, ClickHouseServer(folder / "clickhouse") as server:
         installation = Installation(broker, prefix, PARTITIONS)
-        started = starters(installation, server, folder, days, rate)
+        installation.configure()
+        started = starters(installation, server, folder, rate)
         processes = {name: start() for name, start in started.items()}
         kills, processed = 0, 0.0
         try:
@@ -96,7 +100,7 @@ def chaos(
 
 
 def starters(
-    installation: Installation, server: ClickHouseServer, folder: Path, days: int, rate: int
+    installation: Installation, server: ClickHouseServer, folder: Path, rate: int
 ) -> dict[str, Callable[[], Process]]:
     """How each of the four is started, also again."""
     sink = {
@@ -105,9 +109,11 @@ def starters(
         "CROSSDESK_SINKS_INSTANCE": "sink",
         "CROSSDESK_SINKS_HEALTH_PORT": "0",
     }
-    demo = ["demo", "--kafka", "--days", str(days), "--rate", str(rate), "--data", str(folder / "said")]
+    paths = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))
+    ingest = {**installation.environment, "PYTHONPATH": paths}
+    what = [str(folder / SAID), str(folder / "said"), str(rate)]
     return {
-        "ingest": lambda: Process(demo, installation.environment, folder / "ingest.log"),
+        "ingest": lambda: Process(what, ingest, folder / "ingest.log", ["-m", "told"]),
         "worker-0": lambda: worker(installation, folder / "worker-0.log", "worker-0"),
         "worker-1": lambda: worker(installation, folder / "worker-1.log", "worker-1"),
         "sink": lambda: Process(["sink", "clickhouse"], sink, folder / "sink.log"),
@@ -115,10 +121,12 @@ def starters(
 
 
 def undisturbed(folder: Path, days: int) -> None:
-    with Embedded(folder) as embedded:
+    """What is said comes to lie in a file, and is measured where nobody kills anything."""
+    with Embedded(folder / "undisturbed") as embedded:
+        embedded.apply(example().files)
         simulated = Demo(1, days)
-        embedded.apply(simulated.configuration().files)
-        for _ in embedded.accept(simulated.name, simulated.source(folder)()):
+        said = kept(map(prepare, simulated.source(folder)()), folder / SAID)
+        for _ in embedded.accept(simulated.name, said):
             pass
         embedded.flush()
 
