@@ -86,6 +86,8 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         """Of the others: the last offset that was read or written here. Faust's own may be of a write that is under way."""
         self.saying: set[int] = set()
         """Where a write is under way."""
+        self.floors: dict[int, int] = {}
+        """The epoch in which the recovery of a partition began: what was fetched before is no part of it."""
         app.tables.add(self)
 
     # -- recovery
@@ -111,7 +113,20 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         for tp in new | foreign:
             self.forget(tp.partition)
             self.versions[tp.partition] = Versions()
+            self.floors[tp.partition] = self.app.consumer.epoch(tp)
             offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
+        self._drop(revoked | new | foreign)
+
+    def _drop(self, partitions: set[TP]) -> None:
+        """What waits to be applied would count as read."""
+        tables = self.app.tables
+        queue = tables.changelog_queue
+        for waiting in (tables.recovery.buffers[self], queue._queue):
+            others = [event for event in waiting if event.message.tp not in partitions]
+            waiting.clear()
+            waiting.extend(others)
+        if not queue.full():
+            queue._wakeup_next(queue._putters)  # who waits for room does not look again
 
     def forget(self, partition: int) -> None:
         self.rows.pop(partition, None)
@@ -130,7 +145,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
 
     def _apply(self, records: Batch) -> None:
         tp = records.tp
-        if records.reseeked:  # from before a rebalance: it is read again
+        if records.epoch < self.floors.get(tp.partition, 0):  # from before a rebalance: it is read again
             offsets = self.app.tables.recovery.active_offsets
             if (known := offsets.get(tp)) is not None:
                 offsets[tp] = min(known, records[0].offset - 1)

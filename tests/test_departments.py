@@ -856,7 +856,7 @@ def test_indicators_are_those_of_all_facts_ever_said(
         let_go += len(said - held)
     assert let_go > 20 * seeds
     assert compared > 100 * seeds
-    assert pairs > seeds
+    assert pairs > seeds / 2, "most are hidden"
     tally("random histories of facts", seeds)
 
 

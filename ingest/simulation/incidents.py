@@ -136,9 +136,9 @@ class Incidents(Case):
             self.account.ended(at, "solved", Actor.provider_human, self.agent)
 
     def called_back(self) -> None:
-        """An answer by telephone, written down later: it counts from when it was given."""
-        given = self.now
-        self.now = self.opening().after(given, self.rng.uniform(5, 100) * MINUTE)
+        """An answer by telephone, written down later: it counts from when it was given, and that is after what was written then."""
+        given = self.now + 1
+        self.now = self.opening().after(self.now, self.rng.uniform(5, 100) * MINUTE)
         written = self.now
         reply = self.human(Replied)
         self.now = self.opening().after(written, self.rng.uniform(0.5, 5) * MINUTE)
