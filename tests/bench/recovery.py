@@ -89,7 +89,9 @@ def changelog(state: Mapping[str, bytes], cases: int, partitions: int) -> dict[i
 
 def as_of_last(value: bytes) -> bytes:
     """The row of a case that was folded up to :data:`LAST_OFFSET`."""
-    return row.encode(msgspec.structs.replace(row.decode_row(value), offset=LAST_OFFSET))
+    found = row.decode_row(value)
+    found.offset = LAST_OFFSET
+    return row.encode(found)
 
 
 def is_ready(process: Process) -> bool:
