@@ -107,7 +107,7 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         )
         kept = assigned - new
         ends = await self.app.consumer.highwaters(*kept) if kept else {}
-        foreign = {tp for tp in kept if self.ends.get(tp.partition, BEGINNING - 1) + 1 != ends[tp]}
+        foreign = {tp for tp in kept if self.ends.get(tp.partition) != ends[tp] - 1}
         for tp in revoked:
             self.forget(tp.partition)
         for tp in new | foreign:

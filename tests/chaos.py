@@ -35,6 +35,7 @@ RECORDS_A_DAY = 1_150
 """Of the example company, at the least."""
 PARTS = 16
 SAID = "simulated.msgpack"
+TELLING = Path(__file__).with_name("told.py")
 DRAIN_SECONDS = 600.0
 ROWS = """
 SELECT fact_id, toString(sipHash128(tuple(* EXCEPT (version)))) FROM facts WHERE cityHash64(fact_id) % {parts:UInt8} = {part:UInt8}
@@ -109,11 +110,9 @@ def starters(
         "CROSSDESK_SINKS_INSTANCE": "sink",
         "CROSSDESK_SINKS_HEALTH_PORT": "0",
     }
-    paths = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))
-    ingest = {**installation.environment, "PYTHONPATH": paths}
     what = [str(folder / SAID), str(folder / "said"), str(rate)]
     return {
-        "ingest": lambda: Process(what, ingest, folder / "ingest.log", ["-m", "told"]),
+        "ingest": lambda: Process(what, installation.environment, folder / "ingest.log", [str(TELLING)]),
         "worker-0": lambda: worker(installation, folder / "worker-0.log", "worker-0"),
         "worker-1": lambda: worker(installation, folder / "worker-1.log", "worker-1"),
         "sink": lambda: Process(["sink", "clickhouse"], sink, folder / "sink.log"),

@@ -842,7 +842,7 @@ def test_indicators_are_those_of_all_facts_ever_said(
     seeds = sample(300, 12)
     for seed in range(seeds):
         rnd = random.Random(seed)
-        log = histories_of_facts(rnd, 120)
+        log = histories_of_facts(rnd, 150)
         fold = lives(rnd, log, 2, CONFIGURATIONS[1], 5)
         found = answers(fold.departments)
         assert (fold.as_of, found) == by_definition(log, 2, CONFIGURATIONS[1])
@@ -856,7 +856,7 @@ def test_indicators_are_those_of_all_facts_ever_said(
         let_go += len(said - held)
     assert let_go > 20 * seeds
     assert compared > 100 * seeds
-    assert pairs > seeds / 2, "most are hidden"
+    assert pairs > seeds
     tally("random histories of facts", seeds)
 
 

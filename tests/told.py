@@ -1,4 +1,4 @@
-"""Ingest that tells what lies in a file: ``python -m told FILE FOLDER RATE``. Started again, it goes on as any ingest does.
+"""Ingest that tells what lies in a file: ``python told.py FILE FOLDER RATE``. Started again, it goes on as any ingest does.
 
 What a simulated company says would have to be simulated anew each time, and a process that is killed often would do little else.
 """

@@ -22,7 +22,6 @@ from deploy.native.modules import generate
 HERE = Path(__file__).parent
 KEPT, COUNTING = "sources", "counting"
 """What is generated, and what is compiled first: kept, so that only what has changed is compiled again."""
-PACKAGES = ("measures",)
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 
@@ -93,6 +92,11 @@ class Library(NamedTuple):
         self._whole.rename(to)
 
 
+def put_package(folder: Path) -> None:
+    """What is no module of its own among the libraries in ``folder``."""
+    shutil.copy(STREAMS / "measures" / "__init__.py", folder / "streams" / "measures")
+
+
 def written(path: Path) -> float:
     """When; 0.0 where it was not."""
     return path.stat().st_mtime if path.exists() else 0.0
@@ -120,8 +124,7 @@ def main() -> None:
     libraries = [Library(out.joinpath(*name.split(".")).with_suffix(".pyx"), out) for name in names]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda library: library.learn(declared), libraries))
-        for part in PACKAGES:
-            shutil.copy(STREAMS / part / "__init__.py", out.with_name(COUNTING) / "streams" / part)
+        put_package(out.with_name(COUNTING))
         run(sys.executable, "-m", "deploy.native.training", str(out.with_name(COUNTING)), cwd=HERE.parents[1])
         list(pool.map(Library.finish, libraries))
     for old in target.parent.iterdir():
@@ -132,8 +135,7 @@ def main() -> None:
         place = fresh / library.path.relative_to(out)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library.path, place)
-    for part in PACKAGES:
-        shutil.copy(STREAMS / part / "__init__.py", fresh / "streams" / part)
+    put_package(fresh)
     fresh.rename(target)
     print(f"compiled the core: {target}")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ingest.simulation.company import SERVICES
 from streams.configuration import Configuration, Files
-from streams.norm_entry import NormEntry, NormsFile, Promise, Rule
+from streams.norm_entry import BY_CLASS, BY_GIVER, NormEntry, NormsFile, Promise, Rule
 
 
 def with_many_norms(files: Files) -> Configuration:
@@ -29,7 +29,7 @@ def in_force(configuration: Configuration) -> int:
 
 def _written_out(entry: NormEntry, departments: Iterable[str]) -> NormEntry:
     rules = {}
-    for kind in ("first_response", "next_response", "resolution"):
+    for kind in BY_CLASS:
         written: tuple[Rule, ...] = getattr(entry, kind)
         rules[kind] = written + tuple(
             one.model_copy(update={"service": (service.name,)})
@@ -38,7 +38,7 @@ def _written_out(entry: NormEntry, departments: Iterable[str]) -> NormEntry:
             if service.department == entry.department
         )
     pairs = {}
-    for kind in ("acceptance", "finish"):
+    for kind in BY_GIVER:
         promised: dict[str, Promise] = getattr(entry, kind)
         others = (other for other in departments if other not in promised and other != entry.department)
         pairs[kind] = promised | {other: promised["*"] for other in others if "*" in promised}
