@@ -1,7 +1,8 @@
 """A process that keeps answers and publishes them, until it is killed (test_answers).
 
 ``store key kept said go|end``: it writes to the file ``kept`` what is durable, and to ``said`` what was published. Its clock does
-not go back: that a week has begun stands in ``kept`` before the store is told so.
+not go back: that a week has begun stands in ``kept`` before the store is told so. At the end comes one more week of answers, for
+a week that was cut off after fewer than five persons would be held back.
 """
 
 from __future__ import annotations
@@ -64,10 +65,11 @@ def main() -> None:
     told, acknowledged = File(Path(said)), File(Path(kept))
     with AnswerStore(Path(store), Keys(key)) as opened:
         first = max(weeks, default=0)
-        for week in [first + 1, first + 2] if what == "end" else count(first):
+        last = first + 2
+        for week in range(first + 1, last + 1) if what == "end" else count(first):
             acknowledged.write(f"{week} {BEGINS}")
             opened.publish(MONDAY + week * WEEK, Sink(told, week))
-            for number in range(EACH_WEEK) if what == "go" else ():
+            for number in range(EACH_WEEK) if what == "go" or week < last else ():
                 opened.keep(answer_of(number, week))
                 acknowledged.write(f"{week} {number}")
 
