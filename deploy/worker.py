@@ -66,7 +66,7 @@ def worker_of(settings: Settings, broker: BrokerSettings) -> Worker:
         departments_state=name("departments", generation),
         **{
             topic: name(topic, generation)
-            for topic in ("events", "config", "facts", "indicators", "rejected", "feedback", "sealed")
+            for topic in ("events", "config", "facts", "pairs", "indicators", "rejected", "feedback", "sealed")
         },
     )
     return Worker(settings, topics, GroupNames.of(generation).streams, broker.aiokafka)

@@ -52,6 +52,7 @@ _TOPICS = (
     Topic("departments", "row of the state of the windows", COMPACTED, derived=True),
     Topic("feedback", "department", _kept(35 * DAY_MS), spread=False),
     Topic("sealed", "batch", FOR_EVER, spread=False),
+    Topic("pairs", "partition and indicator", COMPACTED, spread=False, derived=True),
     Topic("indicators", "indicator, department, counterpart, window", COMPACTED, derived=True),
     Topic("late", "case", FOR_EVER),
     Topic("rejected", "case, where it is known", FOR_EVER),

@@ -15,16 +15,14 @@ What is hidden (:mod:`streams.hidden`) says that there is nothing to say, as a p
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from streams.fact import Outcome
-from streams.hidden import Pair, untold_pairs
+from streams.hidden import Pair
 from streams.indicators import FLOOR_US, INDICATORS, WINDOWS, Aggregation, Indicator, IndicatorValue
+from streams.pair_facts import nothing
 from streams.rolling import Group, Series
 from streams.statistics import Survival, wilson
 from streams.window import Window
@@ -73,19 +71,10 @@ class Aggregator:
             return depth == series.level
         return depth <= series.level and max(depth, self.depth(counterpart)) == series.level
 
-    def pairs(self, groups: Mapping[Series, Group]) -> Iterator[IndicatorValue]:
-        """All of a measure: each hides others."""
-        found = [
-            (Pair(series.department, series.counterpart, series.level), value)
-            for series, group in groups.items()
-            for value in self.values(series.measure, series.department, series.counterpart, group)
-        ]
-        facts: dict[tuple[str, str], dict[Pair, int]] = defaultdict(dict)
-        for pair, value in found:
-            facts[value.indicator, value.window][pair] = value.n
-        untold = {what: untold_pairs(n, self.hidden, self.above) for what, n in facts.items()}
-        for pair, value in found:
-            yield _untold(value) if pair in untold[value.indicator, value.window] else value
+    def pair(self, value: IndicatorValue) -> Pair:
+        """Of which it is a value: told of at the depth of its deeper side."""
+        department, counterpart = value.department, value.counterpart
+        return Pair(department, counterpart, max(self.depth(department), self.depth(counterpart)))
 
     def above(self, pair: Pair) -> Pair:
         """In which it is counted one level up; where its sides are one department there, nothing is."""
@@ -98,7 +87,7 @@ class Aggregator:
     def silence(self, measure: str, department: str, counterpart: str) -> Iterable[IndicatorValue]:
         """Of what has no facts any more, or is hidden."""
         found = self.values(measure, department, counterpart, Group())
-        return map(_untold, found) if department in self.hidden else found
+        return map(nothing, found) if department in self.hidden else found
 
     def values(
         self, measure: str, department: str, counterpart: str, group: Group, beside: Group | None = None
@@ -143,10 +132,6 @@ class _Found(NamedTuple):
 
 
 NOTHING = _Found(None, 0)
-
-
-def _untold(value: IndicatorValue) -> IndicatorValue:
-    return msgspec.structs.replace(value, value=None, n=0, low=None, high=None, beyond=False)
 
 
 def _ratio(hits: int, n: int) -> _Found:

@@ -67,8 +67,9 @@ class Streams:
             self.serve(topics.events, partitions, self.cases)
         if DEPARTMENTS in worker.settings.agents:
             kept = ChangelogTable(self.app, DEPARTMENTS, topics.departments_state, partitions, BYTES)
-            self.departments = DepartmentsStage(self.app, topics, kept, self.known)
+            self.departments = DepartmentsStage(self.app, topics, kept, self.known, worker.client)
             self.serve(topics.facts, partitions, self.departments)
+            self.app.task(self.ending(self.departments.others.follow))
             self.app.task(self.ending(partial(every, worker.settings.tell_seconds, self.departments.tell)))
         if SEALING in worker.settings.agents:
             self.serve(topics.feedback, 1, SealingStage(self.app, topics, self.known, worker.client, generation))

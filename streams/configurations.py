@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from streams.configuration import Configuration
+from streams.followed import Followed
 
 CURRENT = b"generation"
 """Under this key lies which generation is current; under numbers are versions."""
@@ -22,29 +21,10 @@ class Configurations(dict[int, Configuration]):
 
     def __init__(self, topic: str, client: Mapping[str, Any]) -> None:
         super().__init__()
-        self.topic, self.client = topic, client
         self.generation = 1
         """The current one."""
-        self.complete = asyncio.Event()
-        """All that was there at the start has been read."""
-
-    async def follow(self) -> None:
-        """Read it from its beginning, and go on."""
-        partition = TopicPartition(self.topic, 0)
-        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest", enable_auto_commit=False)
-        await consumer.start()
-        try:
-            consumer.assign([partition])
-            end = (await consumer.end_offsets([partition]))[partition]
-            while True:
-                if await consumer.position(partition) >= end:
-                    self.complete.set()
-                for records in (await consumer.getmany(timeout_ms=1000)).values():
-                    for record in records:
-                        if record.value is not None:
-                            self.hear(record.key, record.value)
-        finally:
-            await consumer.stop()
+        followed = Followed(topic, client, self.hear)
+        self.follow, self.complete = followed.follow, followed.complete
 
     def hear(self, key: bytes, record: bytes) -> None:
         """Of two versions that were said at the same moment the first stands."""

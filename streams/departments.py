@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -31,6 +30,7 @@ from streams.fact import (
     takes_back,
 )
 from streams.indicators import FLOOR_US, HORIZON_US, IndicatorValue
+from streams.pair_facts import told_alone
 from streams.rolling import PAIRS, Group, Rolling
 
 if TYPE_CHECKING:
@@ -247,18 +247,34 @@ class Departments:
 
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
-        """Every indicator at ``as_of``. Nothing before the first watermark of every source. What is folded while they are computed
-        changes none of them.
+        """Every indicator at ``as_of``, where this is the only partition. Nothing before the first watermark of every source."""
+        tree = self.tree()
+        if tree is not None:
+            yield from told_alone(list(self.values(tree)), tree)
+
+    def tree(self) -> Aggregator | None:
+        """That of ``as_of``; None before the first watermark of every source."""
+        if self.meta.as_of == NEVER:
+            return None
+        return Aggregator(self.configuration(self.meta.config), self.meta.as_of, self.meta.offset)
+
+    def values(self, aggregator: Aggregator) -> Iterator[IndicatorValue]:
+        """Every indicator at ``as_of``, those of pairs as if each were told. What is folded while they are computed changes none of
+        them.
 
         Who had an answer once goes on to say that there is none, and so does who is hidden: readers keep the last.
         """
-        if self.meta.as_of == NEVER:
-            return
-        config = self.configuration(self.meta.config)
-        aggregator = Aggregator(config, self.meta.as_of, self.meta.offset)
-        groups = self._rolled(config).groups
-        shown = sorted(series for series, group in groups.items() if group and aggregator.shows(series))
-        own = {(s.measure, s.department): groups[s] for s in shown if not s.counterpart}
+        yield from self.values_alone(aggregator)
+        yield from self.values_of_pairs(aggregator)
+
+    def values_alone(self, aggregator: Aggregator) -> Iterator[IndicatorValue]:
+        """Those of departments."""
+        groups = self._rolled(aggregator.config).groups
+        own = {
+            (series.measure, series.department): group
+            for series, group in groups.items()
+            if group and not series.counterpart and aggregator.shows(series)
+        }
         alone = own.keys() | {(measure, who) for measure, who, giver in self.answered if not giver}
         alone |= {(PART_OF[measure], who) for measure, who in alone if measure in PART_OF}
         for measure, who in sorted(alone):
@@ -267,12 +283,19 @@ class Departments:
                 yield from aggregator.values(measure, who, "", group or Group(), beside)
             else:
                 yield from aggregator.silence(measure, who, "")
+
+    def values_of_pairs(self, aggregator: Aggregator) -> Iterator[IndicatorValue]:
+        """Those of pairs, of the same facts as :meth:`values_alone`, which comes before."""
+        assert self.rolling is not None
+        groups = self.rolling.groups
+        shown = [
+            series for series, group in groups.items() if group and series.counterpart and aggregator.shows(series)
+        ]
         silent = {about for about in self.answered if about[2]}
-        pairs = (series for series in shown if series.counterpart)
-        for _, of_measure in groupby(pairs, key=itemgetter(0)):
-            of = {series: groups[series] for series in of_measure}
-            silent.difference_update((series.measure, series.department, series.counterpart) for series in of)
-            yield from aggregator.pairs(of)
+        for series in sorted(shown):
+            about = series.measure, series.department, series.counterpart
+            silent.discard(about)
+            yield from aggregator.values(*about, groups[series])
         for about in sorted(silent):
             yield from aggregator.silence(*about)
 

@@ -14,14 +14,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.changelog import acknowledged
 from streams.configurations import Configurations
 from streams.effects import Effects
+from streams.followed import ONLY
 from streams.sealed import decode
 from streams.sealing import Sealing
 from streams.settings import SEALING, Topics
 from streams.stages import Stage, named_versions
 from streams.transport import Batch, Record, send_all
-
-ONLY = 0
-"""The partition of either topic."""
 
 
 class SealingStage(Stage):

@@ -13,13 +13,14 @@ AGENTS = frozenset({CASES, DEPARTMENTS, SEALING})
 
 
 class Topics(BaseModel):
-    """What they are called on the broker; ``partitions``: of each but ``config``, ``feedback`` and ``sealed``, which have one."""
+    """What they are called on the broker; ``partitions``: of those that do not have one (``ingest.topics``)."""
 
     model_config = ConfigDict(frozen=True)
 
     events: str
     config: str
     facts: str
+    pairs: str
     indicators: str
     rejected: str
     feedback: str

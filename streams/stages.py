@@ -25,6 +25,8 @@ from streams.changelog import ChangelogTable, Key, acknowledged
 from streams.configurations import ANY, Configurations
 from streams.departments import Departments
 from streams.effects import GENERATION, Output, carry_out
+from streams.followed import ONLY, Followed
+from streams.pair_facts import Untold, decode, encode
 from streams.settings import CASES, DEPARTMENTS, Topics
 from streams.told import Told
 from streams.transport import Batch, Record, Sent, send_all
@@ -200,12 +202,21 @@ class CasesStage(FoldStage[str]):
 class DepartmentsStage(FoldStage[bytes]):
     name = DEPARTMENTS
 
-    def __init__(self, app: Any, topics: Topics, table: ChangelogTable[bytes], known: Configurations) -> None:
+    def __init__(
+        self,
+        app: Any,
+        topics: Topics,
+        table: ChangelogTable[bytes],
+        known: Configurations,
+        client: Mapping[str, Any],
+    ) -> None:
         super().__init__(app, topics, table, known)
         self.told: dict[int, Told] = {}
+        self.untold = Untold(topics.partitions)
+        self.others = Followed(topics.pairs, client, lambda key, record: self.untold.hear(key, decode(record)))
 
     def new_fold(self, partition: int, rows: dict[bytes, bytes]) -> Departments:
-        self.told[partition] = Told()
+        self.told[partition] = Told(partition, self.untold)
         return Departments(rows, self.topics.partitions, self.known.version)
 
     def versions(self, batch: Iterable[Any]) -> Iterable[int]:
@@ -220,12 +231,31 @@ class DepartmentsStage(FoldStage[bytes]):
         return effects.changes, []
 
     async def tell(self) -> None:
-        """What indicators say now, where that is new. Readers keep the highest offset, so it may be said at any time."""
+        """What indicators say now, where that is new. Readers keep the highest offset, so it may be said at any time.
+
+        Of departments first. Then how many facts stand behind the pairs of all our partitions: that decides which are told.
+        """
+        if not (self.known and self.others.complete.is_set()):
+            return
+        for partition in self.telling():
+            _, fold = self.fold(partition)
+            await self.say(partition, await self.told[partition].departments(fold))
+        for partition in self.telling():
+            _, fold = self.fold(partition)
+            said = await self.told[partition].counts(fold)
+            records: list[Record] = [(key, encode(facts), []) for key, facts in said]
+            await acknowledged(await send_all(self.app, self.topics.pairs, ONLY, records))
+        for partition in self.telling():
+            await self.say(partition, await self.told[partition].of_pairs())
+
+    async def say(self, partition: int, values: Iterable[i.IndicatorValue]) -> None:
+        await acknowledged(await send_all(self.app, self.topics.indicators, partition, map(as_record, values)))
+
+    def telling(self) -> Iterator[int]:
+        """The partitions for which this worker speaks: each is looked at when its turn comes."""
         for partition in self.recovered():
-            if self.known and self.app.consumer.leased and partition in self.recovered():
-                _, fold = self.fold(partition)
-                values = await self.told[partition].news(fold)
-                await acknowledged(await send_all(self.app, self.topics.indicators, partition, map(as_record, values)))
+            if self.app.consumer.leased and partition in self.recovered():
+                yield partition
 
     def recovered(self) -> list[int]:
         """The partitions whose rows are all here."""

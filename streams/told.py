@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
+from functools import cache, partial
+from itertools import islice
 from time import monotonic
 
+from streams.aggregate import Aggregator
 from streams.departments import Departments
 from streams.indicators import IndicatorValue
+from streams.pair_facts import PairFacts, Untold, counted, told
 
 SLICE = 20
 """So many values are computed before others get their turn. What is told is of one moment all the same."""
@@ -19,43 +23,68 @@ Said = tuple[float | None, int, float | None, float | None, bool]
 
 
 class Told:
-    """What was last told of one partition. Who begins tells everything."""
+    """What was last told of one partition. Who begins tells everything. ``untold``: which pairs are not, of all partitions."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: int, untold: Untold) -> None:
+        self.partition, self.untold = partition, untold
         self.said: dict[tuple[str, str, str, str], Said] = {}
-        self.as_of: int | None = None
-        self.offset = -1
+        self.folded: tuple[int, int] | None = None
+        """``as_of`` and the offset up to which it was told."""
+        self.pairs: list[IndicatorValue] | None = []
+        """All values of pairs, as if each were told. None: they are to be computed."""
+        self.decided = 0
+        """Up to which change of :attr:`untold`."""
+        self.tree: Aggregator | None = None
         self.began = monotonic()
+        self.again = False
 
-    async def news(self, fold: Departments) -> list[IndicatorValue]:
-        """What changed since; and of each department one value in any case, which says how far it is known."""
-        if (fold.meta.as_of, fold.meta.offset) == (self.as_of, self.offset):
+    async def departments(self, fold: Departments) -> list[IndicatorValue]:
+        """What of departments changed since; and of each one value in any case, which says how far it is known."""
+        folded = (fold.meta.as_of, fold.meta.offset)
+        if folded == self.folded or (tree := fold.tree()) is None:
             return []
-        self.as_of, self.offset = fold.meta.as_of, fold.meta.offset
+        self.folded, self.tree, self.pairs = folded, tree, None
         if monotonic() - self.began > AGAIN_SECONDS:
-            self.said, self.began = {}, monotonic()
+            self.said, self.began, self.again = {}, monotonic(), True
+        return await self._changed(fold.values_alone(tree), set())
+
+    async def counts(self, fold: Departments) -> list[tuple[bytes, PairFacts]]:
+        """How many facts stand behind our pairs, where the others must be told that."""
+        if self.tree is None or self.pairs is not None:
+            return []
+        self.pairs, self.decided = [], -1
+        async for slice in sliced(fold.values_of_pairs(self.tree)):
+            self.pairs += slice
+        again, self.again = self.again, False
+        counts = counted(self.pairs, self.tree)
+        return list(self.untold.say(self.partition, counts, self.tree.offset, again=again))
+
+    async def of_pairs(self) -> list[IndicatorValue]:
+        """What of pairs changed since, or is decided otherwise."""
+        if self.tree is None or not self.pairs or self.decided == self.untold.changes:
+            return []
+        self.decided = self.untold.changes
+        untold = cache(partial(self.untold.pairs, tree=self.tree))
+        return await self._changed(told(self.pairs, untold, self.tree), None)
+
+    async def _changed(self, values: Iterable[IndicatorValue], named: set[str] | None) -> list[IndicatorValue]:
+        """``named``: the departments that need not be; None: all."""
         found: list[IndicatorValue] = []
-        for slice in sliced(fold.indicators()):
-            found += slice
-            await asyncio.sleep(0)
-        return list(self.changed(found))
-
-    def changed(self, values: Iterable[IndicatorValue]) -> Iterator[IndicatorValue]:
-        heard: set[str] = set()
-        for value in values:
-            series = (value.indicator, value.department, value.counterpart, value.window)
-            says = (value.value, value.n, value.low, value.high, value.beyond)
-            if self.said.get(series) != says or value.department not in heard:
-                self.said[series] = says
-                heard.add(value.department)
-                yield value
+        async for slice in sliced(values):
+            for value in slice:
+                series = (value.indicator, value.department, value.counterpart, value.window)
+                says = (value.value, value.n, value.low, value.high, value.beyond)
+                if self.said.get(series) != says or (named is not None and value.department not in named):
+                    self.said[series] = says
+                    if named is not None:
+                        named.add(value.department)
+                    found.append(value)
+        return found
 
 
-def sliced(values: Iterator[IndicatorValue]) -> Iterator[list[IndicatorValue]]:
-    slice: list[IndicatorValue] = []
-    for value in values:
-        slice.append(value)
-        if len(slice) >= SLICE:
-            yield slice
-            slice = []
-    yield slice
+async def sliced(values: Iterable[IndicatorValue]) -> AsyncIterator[list[IndicatorValue]]:
+    """Others get their turn between two."""
+    rest = iter(values)
+    while slice := list(islice(rest, SLICE)):
+        yield slice
+        await asyncio.sleep(0)

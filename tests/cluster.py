@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import msgspec
 from histories import CONFIGURATIONS, DAY, START, configuration, envelope, facts_in, keep, keyed, live
 
 from ingest import event as e
@@ -20,6 +22,7 @@ from streams import indicators as i
 from streams.cases import Cases
 from streams.departments import Departments
 from streams.effects import Output
+from streams.pair_facts import PairFacts, Untold, counted, told
 
 VERSIONS = {**CONFIGURATIONS, 4: configuration(4), 5: configuration(5)}
 FACT_KEY = 31
@@ -118,23 +121,52 @@ class Stage:
         """The fold over this partition, as it is found in ``state``."""
         if self.topic == "events":
             return Cases(state, self.partition, VERSIONS.__getitem__, self.cluster.partition_of_facts).batch
-        return Told(Departments(state, self.cluster.partitions, VERSIONS.__getitem__), self.cluster.telling).batch
+        return Told(self.departments(state), self.partition, self.cluster).batch
+
+    def departments(self, state: Mapping[Key, bytes]) -> Departments:
+        return Departments(state, self.cluster.partitions, VERSIONS.__getitem__)
 
 
 class Told:
     """The fold over facts, which tells its indicators now and then, and on every day that begins: before what has left all windows
-    is let go, or nobody would know that there was something.
+    is let go, or nobody would know that there was something. It has heard what all partitions say of their pairs.
     """
 
-    def __init__(self, departments: Departments, every: int) -> None:
-        self.departments, self.every, self.day = departments, every, departments.meta.as_of // DAY
+    def __init__(self, departments: Departments, partition: int, cluster: Cluster) -> None:
+        self.departments, self.partition, self.cluster = departments, partition, cluster
+        self.day = departments.meta.as_of // DAY
+        self.untold = Untold(cluster.of_facts)
+        self.heard = 0
 
     def batch(self, records: Sequence[tuple[int, bytes]]) -> tuple[Sequence[Output], Mapping[Key, bytes | None]]:
         changes = self.departments.batch(keyed(records)).changes
         before, self.day = self.day, self.departments.meta.as_of // DAY
-        tells = self.day > before or records[-1][0] % self.every == 0
-        told = self.departments.indicators() if tells else ()
-        return [Output("indicators", value.department, i.encode(value)) for value in told], changes
+        tells = self.day > before or records[-1][0] % self.cluster.telling == 0
+        return [*self.says_of_pairs(), *self.tells()] if tells else [], changes
+
+    def says_of_pairs(self) -> list[Output]:
+        """What others have not heard."""
+        self._hear()
+        tree = self.departments.tree()
+        if tree is None:
+            return []
+        counts = counted(self.departments.values(tree), tree)
+        said = self.untold.say(self.partition, counts, self.departments.meta.offset)
+        return [Output("pairs", "all", msgspec.msgpack.encode(one)) for one in said]
+
+    def tells(self) -> list[Output]:
+        self._hear()
+        tree = self.departments.tree()
+        if tree is None:
+            return []
+        values = told(self.departments.values(tree), partial(self.untold.pairs, tree=tree), tree)
+        return [Output("indicators", value.department, i.encode(value)) for value in values]
+
+    def _hear(self) -> None:
+        log = self.cluster.logs["pairs", 0]
+        for record in log[self.heard :]:
+            self.untold.hear(*msgspec.msgpack.decode(record, type=tuple[bytes, PairFacts]))
+        self.heard = len(log)
 
 
 class Worker:
@@ -292,10 +324,17 @@ class Cluster:
         elif topic == "events" and isinstance(event := read(record), e.CaseEvent | e.Absorbed):
             self.stored[event.key].append(record)
 
+    def tell(self) -> None:
+        """Whoever folds facts says what its pairs have, and tells of all that it knows."""
+        tolds = [Told(s.departments(s.owner.state), s.partition, self) for s in self.stages if s.topic == "facts"]
+        for saying in (Told.says_of_pairs, Told.tells):
+            for output in [output for one in tolds for output in saying(one)]:
+                self.append((output.topic, 0), output.value)
+
     def show(self, value: i.IndicatorValue) -> None:
         series = series_of(value)
         known = self.shown.get(series)
-        if known is None or value.offset > known.offset:
+        if known is None or value.offset >= known.offset:
             if known is not None and value.as_of < known.as_of:
                 self.violations.append(f"time goes back: {known} and {value}")
             self.shown[series] = value

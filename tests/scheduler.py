@@ -162,11 +162,7 @@ def check(cluster: Cluster, schedule: Schedule, version: int) -> list[str]:
     kept = cluster.kept()
     due = {id for id, fact in wanted.items() if fact.runs or (fact.counts_at or 0) > until - i.HORIZON_US}
     found += [f"departments: {text}" for text in differences(kept, {id: wanted.get(id) for id in due | kept.keys()})]
-    for stage in cluster.stages:
-        if stage.topic == "facts":
-            departments = Departments(stage.owner.state, schedule.partitions, VERSIONS.__getitem__)
-            for value in departments.indicators():
-                cluster.show(value)
+    cluster.tell()
     shown, right = answered(cluster.shown.values()), answered(at_once(wanted.values(), version, until))
     for series in sorted({*shown, *right}):
         if shown.get(series) != right.get(series):

@@ -39,9 +39,7 @@ ONLY_IN = {
     "faust": ("streams/app.py", "streams/changelog.py", "streams/stages.py", "streams/transport.py"),
     "aiokafka": (
         "streams/app.py",
-        "streams/sealing_stage.py",
-        "streams/stages.py",
-        "streams/configurations.py",
+        "streams/followed.py",
         "streams/sealing_stage.py",
         "streams/stages.py",
         "streams/transport.py",
@@ -87,6 +85,7 @@ SHELL = (
     "streams/stages.py",
     "streams/changelog.py",
     "streams/configurations.py",
+    "streams/followed.py",
     "streams/settings.py",
     "streams/told.py",
     "streams/transport.py",

@@ -73,7 +73,7 @@ def test_every_topic_has_a_place_and_is_kept_as_it_is_declared() -> None:
     said = {name: places.kept(name) for name in places.TOPICS}
     assert (said["feedback"], said["events"], said["sealed"]) == ("35 days", "13 months", "for ever")
     assert {name for name, kept in said.items() if kept == places.LATEST} == {
-        *("directory", "cursors", "cases", "departments", "indicators")
+        *("directory", "cursors", "cases", "departments", "pairs", "indicators")
     }
 
 

@@ -18,7 +18,7 @@ from ingest.topics import Topic, TopicsDiffer, name, topics
 
 Crossdesk = Callable[..., Result]
 
-DERIVED = ("cases", "facts", "departments", "indicators")
+DERIVED = ("cases", "facts", "departments", "pairs", "indicators")
 
 
 def settings(broker: Broker) -> BrokerSettings:
@@ -97,7 +97,7 @@ def test_the_command_makes_topics_and_says_what_differs(crossdesk: Crossdesk) ->
     made = crossdesk("apply", "--generation", "7", "--partitions", "2", "--replication", "1")
     assert made.exit_code == 0, made.output
     assert "mended: crossdesk.facts.7: is not there" in made.output
-    assert "12 topics are as declared, with 2 partitions" in crossdesk("check", "--generation", "7").output
+    assert "13 topics are as declared, with 2 partitions" in crossdesk("check", "--generation", "7").output
     more = crossdesk("apply", "--generation", "7", "--partitions", "5")
     assert more.exit_code == 1
     assert "cannot be mended: crossdesk.events: has 2 partitions instead of 5" in more.output

@@ -72,6 +72,12 @@ TOPICS: Mapping[str, Place] = {
         "sealing (`streams`)",
         "sealing, the sink of ClickHouse; who may see indicators",
     ),
+    "pairs": Place(
+        "how many facts stand behind each value of a pair: so that each worker knows which pairs are not told",
+        NOBODY,
+        "`streams`",
+        "`streams`, and no other",
+    ),
     "indicators": Place(
         "the latest value of each indicator of each department",
         NOBODY,

@@ -40,7 +40,7 @@ def main() -> None:
         departments_state=name("departments", generation),
         **{
             topic: name(topic, generation)
-            for topic in ("config", "facts", "indicators", "rejected", "feedback", "sealed")
+            for topic in ("config", "facts", "pairs", "indicators", "rejected", "feedback", "sealed")
         },
     )
     collect_rarely()
