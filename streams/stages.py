@@ -237,25 +237,23 @@ class DepartmentsStage(FoldStage[bytes]):
         """
         if not (self.known and self.others.complete.is_set()):
             return
-        for partition in self.telling():
-            _, fold = self.fold(partition)
-            await self.say(partition, await self.told[partition].departments(fold))
-        for partition in self.telling():
-            _, fold = self.fold(partition)
-            said = await self.told[partition].counts(fold)
-            records: list[Record] = [(key, encode(facts), []) for key, facts in said]
+        for partition, fold, told in self.telling():
+            await self.say(partition, await told.departments(fold))
+        for _, fold, told in self.telling():
+            records: list[Record] = [(key, encode(facts), []) for key, facts in await told.counts(fold)]
             await acknowledged(await send_all(self.app, self.topics.pairs, ONLY, records))
-        for partition in self.telling():
-            await self.say(partition, await self.told[partition].of_pairs())
+        for partition, _, told in self.telling():
+            await self.say(partition, await told.of_pairs())
 
     async def say(self, partition: int, values: Iterable[i.IndicatorValue]) -> None:
         await acknowledged(await send_all(self.app, self.topics.indicators, partition, map(as_record, values)))
 
-    def telling(self) -> Iterator[int]:
+    def telling(self) -> Iterator[tuple[int, Departments, Told]]:
         """The partitions for which this worker speaks: each is looked at when its turn comes."""
         for partition in self.recovered():
             if self.app.consumer.leased and partition in self.recovered():
-                yield partition
+                _, fold = self.fold(partition)
+                yield partition, fold, self.told[partition]
 
     def recovered(self) -> list[int]:
         """The partitions whose rows are all here."""

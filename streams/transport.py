@@ -32,6 +32,10 @@ from faust.types import TP
 LEASE_OF_SESSION = 0.6
 """Of the session timeout: so long after its last heartbeat a partition is certainly still ours."""
 POLL_SECONDS = 0.02
+FETCH_WAIT_MS = 100
+"""For so long a broker holds a fetch when it has nothing. Partitions with records that nobody had taken yet when it was asked are
+not in it, and nothing more is asked of that broker until it answers: with Faust's 1.5 s they stood still for that long.
+"""
 CRASH_SECONDS = 10.0
 
 
@@ -90,6 +94,11 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         self.epoch: defaultdict[TP, int] = defaultdict(int)
         self.lease_seconds = self.app.conf.broker_session_timeout * LEASE_OF_SESSION
         self.beaten_at = 0.0
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     async def on_start(self) -> None:
         await super().on_start()
