@@ -12,8 +12,9 @@ done (``bot``, ``system`` and ``requester`` are no departments; ``bot-it`` is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -45,12 +46,12 @@ LINE = re.compile(r"^(\w{3}) (\d\d):(\d\d) (\w+)\s*([\w-]*)\s*(?:=> (.+))?$")
 ACTORS = {"bot": e.Actor.provider_bot, "system": e.Actor.system, "requester": e.Actor.requester}
 
 
-def configuration() -> Configuration:
-    """Four departments, one level, one group each."""
+def configuration(hours: Mapping[str, str] = MappingProxyType({})) -> Configuration:
+    """Four departments, one level, one group each. ``hours``: on working days, of those that have others."""
     norms = [
         {
             "department": d,
-            "hours": {"mon-fri": "09:00-17:00"},
+            "hours": {"mon-fri": hours.get(d, "09:00-17:00")},
             "first_response": ["4bh", {"priority": "high", "target": "1bh"}, {"priority": "low", "target": "8bh"}],
             "next_response": "4bh",
             "resolution": ["8bh", {"priority": "high", "target": "4bh"}],
@@ -92,8 +93,8 @@ def timelines(measure: type[Measure]) -> Iterator[list[str]]:
 class Story:
     """One case that happens line by line, each followed by the watermark."""
 
-    def __init__(self) -> None:
-        self.config = configuration()
+    def __init__(self, config: Configuration | None = None) -> None:
+        self.config = config or configuration()
         self.state: dict[str, bytes] = {}
         self.cases = Cases(self.state, 0, lambda _: self.config)
         self.offset = 0
@@ -863,3 +864,19 @@ def test_a_merged_case_lends_its_request_and_its_early_answer() -> None:
         round(at[10].timestamp() * 1_000_000),
     )
     assert responses["desk/C2"].outcome is Outcome.retracted
+
+
+def test_a_round_trip_takes_the_time_in_which_nobody_had_the_case_too() -> None:
+    """Legal, which is closed in the afternoon, gave it to nobody at 12:30: 30 minutes, 3.5 hours, and one of hr."""
+    story = Story(configuration({"legal": "09:00-13:00"}))
+    for hour, minute, kind, what in (
+        (9, 0, "created", "finance"),
+        (9, 0, "routed", "it"),
+        (12, 0, "routed", "legal"),
+        (12, 30, "routed", ""),
+        (16, 0, "routed", "hr"),
+        (17, 0, "routed", "it"),
+    ):
+        story.line("Mon", hour, minute, kind, what)
+    found = [described(f, story.config) for f in story.facts.values() if f.measure == "round_trip"]
+    assert found == ["done 5h"]
