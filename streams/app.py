@@ -21,13 +21,14 @@ from streams.configurations import Configurations
 from streams.sealing_stage import SealingStage
 from streams.settings import CASES, DEPARTMENTS, SEALING, Worker
 from streams.stages import CasesStage, DepartmentsStage, FoldStage, Stage
-from streams.transport import BatchedApp, raw_topic
+from streams.transport import POLL_SECONDS, BatchedApp, raw_topic
 
 log = logging.getLogger("crossdesk.streams")
 
 BATCH_BYTES = 1_000_000
 ASK_SECONDS = 2.0
-LONGEST_REST = 5.0
+LONGEST_WORK = 5.0
+"""What took longer has waited for a broker, and not worked."""
 
 
 class Figures(NamedTuple):
@@ -70,7 +71,7 @@ class Streams:
             self.departments = DepartmentsStage(self.app, topics, kept, self.known, worker.client)
             self.serve(topics.facts, partitions, self.departments)
             self.app.task(self.ending(self.departments.others.follow))
-            self.app.task(self.ending(partial(every, worker.settings.tell_seconds, self.departments.tell)))
+            self.app.task(self.ending(partial(every, worker.settings.tell_seconds, self.departments.tell, self.behind)))
         if SEALING in worker.settings.agents:
             self.serve(topics.feedback, 1, SealingStage(self.app, topics, self.known, worker.client, generation))
         self.app.task(self.ending(self.known.follow))
@@ -109,6 +110,10 @@ class Streams:
 
         return task
 
+    def behind(self) -> bool:
+        """Whether batches wait behind those in hand: what indicators say now will soon be otherwise."""
+        return any(sum(not batch.done for batch in queue) > 1 for queue in self.app.consumer.inflight.values())
+
     async def ask(self) -> None:
         """Where the partitions that are ours end. Of the feedback nobody asks: its offsets are numbers of answers."""
         ours = [tp for tp in self.app.consumer.assignment() if tp.topic in self.app.batched_topics - {self.feedback}]
@@ -142,17 +147,16 @@ class Streams:
         )
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """So often, but no more than half of the time."""
+async def every(seconds: float, work: Callable[[], Awaitable[None]], busy: Callable[[], bool] = lambda: False) -> None:
+    """So often, but for no more than two thirds of the time, and for one while others are ``busy``."""
     while True:
         began = monotonic()
         await work()
-        await asyncio.sleep(rest(seconds, monotonic() - began))
-
-
-def rest(seconds: float, took: float) -> float:
-    """What took longer than ``LONGEST_REST`` has waited for a broker, and not worked."""
-    return max(seconds, min(took, LONGEST_REST))
+        took = min(monotonic() - began, LONGEST_WORK)
+        ended = monotonic()
+        await asyncio.sleep(max(seconds, took / 2))
+        while busy() and monotonic() < ended + 2 * took:
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def new_app(worker: Worker) -> BatchedApp:

@@ -248,11 +248,11 @@ class Departments:
     # -- indicators
     def indicators(self) -> Iterator[IndicatorValue]:
         """Every indicator at ``as_of``, where this is the only partition. Nothing before the first watermark of every source."""
-        tree = self.tree()
-        if tree is not None:
-            yield from told_alone(list(self.values(tree)), tree)
+        aggregator = self.aggregator()
+        if aggregator is not None:
+            yield from told_alone(list(self.values(aggregator)), aggregator)
 
-    def tree(self) -> Aggregator | None:
+    def aggregator(self) -> Aggregator | None:
         """That of ``as_of``; None before the first watermark of every source."""
         if self.meta.as_of == NEVER:
             return None

@@ -1,9 +1,10 @@
-"""A topic of one partition that each worker reads whole when it starts, and goes on to follow."""
+"""Topics of one partition that a worker reads for itself, from their beginning, whoever else does."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,8 +13,24 @@ ONLY = 0
 """Its partition."""
 
 
+@asynccontextmanager
+async def at_beginning(topic: str, client: Mapping[str, Any]) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition]]:
+    """A consumer of ``topic``, and that one's partition. ``client``: the arguments of a client of aiokafka."""
+    partition = TopicPartition(topic, ONLY)
+    consumer = AIOKafkaConsumer(**client, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        yield consumer, partition
+    finally:
+        await consumer.stop()
+
+
 class Followed:
-    """``client``: the arguments of a client of aiokafka. ``hear`` is called with the key and the value of each record."""
+    """A topic that is read whole when a worker starts, and followed from then on. ``client``: the arguments of a client of
+    aiokafka. ``hear`` is called with the key and the value of each record.
+    """
 
     def __init__(self, topic: str, client: Mapping[str, Any], hear: Callable[[bytes, bytes], object]) -> None:
         self.topic, self.client, self.hear = topic, client, hear
@@ -22,11 +39,7 @@ class Followed:
 
     async def follow(self) -> None:
         """Read it from its beginning, and go on."""
-        partition = TopicPartition(self.topic, ONLY)
-        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest", enable_auto_commit=False)
-        await consumer.start()
-        try:
-            consumer.assign([partition])
+        async with at_beginning(self.topic, self.client) as (consumer, partition):
             end = (await consumer.end_offsets([partition]))[partition]
             while True:
                 if await consumer.position(partition) >= end:
@@ -35,5 +48,3 @@ class Followed:
                     for record in records:
                         if record.value is not None:
                             self.hear(record.key, record.value)
-        finally:
-            await consumer.stop()

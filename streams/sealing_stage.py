@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from streams.changelog import acknowledged
 from streams.configurations import Configurations
 from streams.effects import Effects
-from streams.followed import ONLY
+from streams.followed import ONLY, at_beginning
 from streams.sealed import decode
 from streams.sealing import Sealing
 from streams.settings import SEALING, Topics
@@ -86,20 +84,13 @@ class SealingStage(Stage):
 
     async def read(self, topic: str, until: int | None = None) -> list[Any]:
         """All its records, or those before the offset ``until``."""
-        partition = TopicPartition(topic, ONLY)
-        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest", enable_auto_commit=False)
-        await consumer.start()
-        try:
-            consumer.assign([partition])
-            await consumer.seek_to_beginning(partition)
+        async with at_beginning(topic, self.client) as (consumer, partition):
             end = (await consumer.end_offsets([partition]))[partition] if until is None else until
             found: list[Any] = []
             while await consumer.position(partition) < end:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     found += (record for record in records if record.offset < end)
             return found
-        finally:
-            await consumer.stop()
 
 
 def _numbered(records: Iterable[Any]) -> list[tuple[int, bytes]]:

@@ -28,44 +28,43 @@ class Told:
     def __init__(self, partition: int, untold: Untold) -> None:
         self.partition, self.untold = partition, untold
         self.said: dict[tuple[str, str, str, str], Said] = {}
-        self.folded: tuple[int, int] | None = None
-        """``as_of`` and the offset up to which it was told."""
+        self.aggregator: Aggregator | None = None
+        """Of what was last told."""
         self.pairs: list[IndicatorValue] | None = []
         """All values of pairs, as if each were told. None: they are to be computed."""
         self.decided = 0
         """Up to which change of :attr:`untold`."""
-        self.tree: Aggregator | None = None
         self.began = monotonic()
         self.again = False
 
     async def departments(self, fold: Departments) -> list[IndicatorValue]:
         """What of departments changed since; and of each one value in any case, which says how far it is known."""
-        folded = (fold.meta.as_of, fold.meta.offset)
-        if folded == self.folded or (tree := fold.tree()) is None:
+        before, now = self.aggregator, fold.aggregator()
+        if now is None or (before is not None and (before.as_of, before.offset) == (now.as_of, now.offset)):
             return []
-        self.folded, self.tree, self.pairs = folded, tree, None
+        self.aggregator, self.pairs = now, None
         if monotonic() - self.began > AGAIN_SECONDS:
             self.said, self.began, self.again = {}, monotonic(), True
-        return await self._changed(fold.values_alone(tree), set())
+        return await self._changed(fold.values_alone(now), set())
 
     async def counts(self, fold: Departments) -> list[tuple[bytes, PairFacts]]:
         """How many facts stand behind our pairs, where the others must be told that."""
-        if self.tree is None or self.pairs is not None:
+        if self.aggregator is None or self.pairs is not None:
             return []
         self.pairs, self.decided = [], -1
-        async for slice in sliced(fold.values_of_pairs(self.tree)):
+        async for slice in sliced(fold.values_of_pairs(self.aggregator)):
             self.pairs += slice
         again, self.again = self.again, False
-        counts = counted(self.pairs, self.tree)
-        return list(self.untold.say(self.partition, counts, self.tree.offset, again=again))
+        counts = counted(self.pairs, self.aggregator)
+        return list(self.untold.say(self.partition, counts, self.aggregator.offset, again=again))
 
     async def of_pairs(self) -> list[IndicatorValue]:
         """What of pairs changed since, or is decided otherwise."""
-        if self.tree is None or not self.pairs or self.decided == self.untold.changes:
+        if self.aggregator is None or not self.pairs or self.decided == self.untold.changes:
             return []
         self.decided = self.untold.changes
-        untold = cache(partial(self.untold.pairs, tree=self.tree))
-        return await self._changed(told(self.pairs, untold, self.tree), None)
+        untold = cache(partial(self.untold.pairs, tree=self.aggregator))
+        return await self._changed(told(self.pairs, untold, self.aggregator), None)
 
     async def _changed(self, values: Iterable[IndicatorValue], named: set[str] | None) -> list[IndicatorValue]:
         """``named``: the departments that need not be; None: all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from typing import NamedTuple
 
 from streams.clock import NEVER
@@ -106,8 +106,4 @@ class Window:
 
 def between(facts: list[Determined], since: int, until: int) -> list[Determined]:
     """Those that count in (since, until]."""
-    return facts[bisect_right(facts, since, key=_counts_at) : bisect_right(facts, until, key=_counts_at)]
-
-
-def _counts_at(fact: Determined) -> int:
-    return fact.counts_at
+    return facts[bisect_left(facts, (since + 1,)) : bisect_left(facts, (until + 1,))]

@@ -147,19 +147,19 @@ class Told:
     def says_of_pairs(self) -> list[Output]:
         """What others have not heard."""
         self._hear()
-        tree = self.departments.tree()
-        if tree is None:
+        aggregator = self.departments.aggregator()
+        if aggregator is None:
             return []
-        counts = counted(self.departments.values(tree), tree)
+        counts = counted(self.departments.values(aggregator), aggregator)
         said = self.untold.say(self.partition, counts, self.departments.meta.offset)
         return [Output("pairs", "all", msgspec.msgpack.encode(one)) for one in said]
 
     def tells(self) -> list[Output]:
         self._hear()
-        tree = self.departments.tree()
-        if tree is None:
+        aggregator = self.departments.aggregator()
+        if aggregator is None:
             return []
-        values = told(self.departments.values(tree), partial(self.untold.pairs, tree=tree), tree)
+        values = told(self.departments.values(aggregator), partial(self.untold.pairs, tree=aggregator), aggregator)
         return [Output("indicators", value.department, i.encode(value)) for value in values]
 
     def _hear(self) -> None:

@@ -11,6 +11,7 @@ from deploy.norms_page.page import Share, Time
 from deploy.words import NO_DATA, about
 
 FEW = "too few to say"
+NONE = "none so far"
 FEW_COLUMNS = 3
 
 
@@ -39,12 +40,16 @@ def count(n: int, path: str) -> str:
     return number(n, f"{n:,}", path)
 
 
+def _few(n: int, counted: str) -> str:
+    return f"{FEW} (only {counted})" if n else f"{NONE} ({counted})"
+
+
 def share(said: Share | None, path: str) -> str:
     """``93 % (88–96 %, of 120)``, or that they are too few."""
     if said is None:
         return NO_DATA
     if said.value is None:
-        return f"{FEW} (only {count(said.n, f'{path}.n')})"
+        return _few(said.n, count(said.n, f"{path}.n"))
     ends = "–".join(
         number(end, _percent(end), f"{path}.{name}")
         for name, end in (("low", said.low), ("high", said.high))
@@ -63,7 +68,7 @@ def time(said: Time | None, path: str, *, with_n: bool = True) -> str:
         return NO_DATA
     n = count(said.n, f"{path}.n")
     if said.seconds is None:
-        return f"{FEW} (only {n})" if with_n else FEW
+        return _few(said.n, n) if with_n else FEW
     more = "more than " if said.beyond else ""
     found = more + tag("strong", number(said.seconds, about(said.seconds), f"{path}.seconds"))
     low = None if said.low is None else number(said.low, about(said.low), f"{path}.low")
