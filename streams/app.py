@@ -15,7 +15,7 @@ from faust.types import TP
 from mode.loop import use
 
 from ingest import event as e
-from streams.changelog import BYTES, TEXT, ChangelogTable
+from streams.changelog import BYTES, TEXT, ChangelogTable, Tables
 from streams.clock import NEVER
 from streams.configurations import Configurations
 from streams.sealing_stage import SealingStage
@@ -186,6 +186,7 @@ def new_app(worker: Worker) -> BatchedApp:
         topic_allow_declare=False,
         web_enabled=False,
         store="memory://",
+        TableManager=Tables,
         datadir=None,
     )
 

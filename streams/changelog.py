@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types import TP
+from mode.utils.queues import ThrowableQueue
 
 from streams.transport import Batch, Record, Sent, raw_topic, send_all
 
@@ -58,6 +60,27 @@ class Versions:
         self.highest[key] = version
         self.overtaken.discard(key)
         return True
+
+
+class ChangelogQueue(ThrowableQueue[Any]):
+    """From the fetcher to the recovery. What was fetched before a seek or an assignment comes again: Faust would count it as read,
+    and end a recovery that has read nothing.
+    """
+
+    async def get(self) -> Any:
+        while True:
+            event: Any = await super().get()
+            if not event.message.value.reseeked:
+                return event
+
+
+class Tables(TableManager):
+    @property
+    def changelog_queue(self) -> ThrowableQueue[Any]:
+        if self._changelog_queue is None:
+            size = self.app.conf.stream_buffer_maxsize
+            self._changelog_queue = ChangelogQueue(size, flow_control=self.app.flow_control, clear_on_resume=True)
+        return self._changelog_queue
 
 
 class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
