@@ -15,9 +15,10 @@ from faust.types import TP
 from mode.loop import use
 
 from ingest import event as e
-from streams.changelog import BYTES, TEXT, ChangelogTable, Tables
+from streams.changelog import BYTES, TEXT, ChangelogTable
 from streams.clock import NEVER
 from streams.configurations import Configurations
+from streams.recovery import Tables
 from streams.sealing_stage import SealingStage
 from streams.settings import CASES, DEPARTMENTS, SEALING, Worker
 from streams.stages import CasesStage, DepartmentsStage, FoldStage, Stage
@@ -152,8 +153,8 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]], busy: Calla
     while True:
         began = monotonic()
         await work()
-        took = min(monotonic() - began, LONGEST_WORK)
         ended = monotonic()
+        took = min(ended - began, LONGEST_WORK)
         await asyncio.sleep(max(seconds, took / 2))
         while busy() and monotonic() < ended + 2 * took:
             await asyncio.sleep(POLL_SECONDS)

@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import faust
-from faust.tables.manager import TableManager
 from faust.types import TP
-from mode.utils.queues import ThrowableQueue
 
 from streams.transport import Batch, Record, Sent, raw_topic, send_all
 
@@ -25,8 +23,6 @@ log = logging.getLogger("crossdesk.streams")
 VERSION_BYTES = 8
 HEADER = "version"
 BEGINNING = -1
-FLUSH_BATCHES = 64
-"""Faust's recovery applies so many batches at once. With one it would go on while the partition is worked on already."""
 
 Key = TypeVar("Key", str, bytes)
 
@@ -62,27 +58,6 @@ class Versions:
         return True
 
 
-class ChangelogQueue(ThrowableQueue[Any]):
-    """From the fetcher to the recovery. What was fetched before a seek or an assignment comes again: Faust would count it as read,
-    and end a recovery that has read nothing.
-    """
-
-    async def get(self) -> Any:
-        while True:
-            event: Any = await super().get()
-            if not event.message.value.reseeked:
-                return event
-
-
-class Tables(TableManager):
-    @property
-    def changelog_queue(self) -> ThrowableQueue[Any]:
-        if self._changelog_queue is None:
-            size = self.app.conf.stream_buffer_maxsize
-            self._changelog_queue = ChangelogQueue(size, flow_control=self.app.flow_control, clear_on_resume=True)
-        return self._changelog_queue
-
-
 class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
     """``rows`` by partition: what a fold calls its state, from the end of its recovery until it is revoked. ``topic`` is the
     changelog; as many partitions as what is folded.
@@ -98,7 +73,6 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
             key_type=bytes,
             value_type=bytes,
             changelog_topic=raw_topic(app, topic, partitions),
-            recovery_buffer_size=FLUSH_BATCHES,
         )
         self.topic = topic
         self.coding: Coding[Key] = coding
@@ -109,8 +83,8 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         """Of the others: the last offset that was read or written here. Faust's own may be of a write that is under way."""
         self.saying: set[int] = set()
         """Where a write is under way."""
-        self.floors: dict[int, int] = {}
-        """The epoch in which the recovery of a partition began: what was fetched before is no part of it."""
+        self.overtaken: dict[int, list[Record]] = {}
+        """What must be written again where a recovery has ended."""
         app.tables.add(self)
 
     # -- recovery
@@ -136,43 +110,17 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
         for tp in new | foreign:
             self.forget(tp.partition)
             self.versions[tp.partition] = Versions()
-            self.floors[tp.partition] = self.app.consumer.epoch(tp)
             offsets[tp] = BEGINNING  # Faust would have nothing here, and stumble when a rebalance follows another
-        self._drop(revoked | new | foreign)
-
-    def _drop(self, partitions: set[TP]) -> None:
-        """What waits to be applied would count as read."""
-        tables = self.app.tables
-        queue = tables.changelog_queue
-        for waiting in (tables.recovery.buffers[self], queue._queue):
-            others = [event for event in waiting if event.message.tp not in partitions]
-            waiting.clear()
-            waiting.extend(others)
-        if not queue.full():
-            queue._wakeup_next(queue._putters)  # who waits for room does not look again
 
     def forget(self, partition: int) -> None:
         self.rows.pop(partition, None)
         self.versions.pop(partition, None)
         self.ends.pop(partition, None)
+        self.overtaken.pop(partition, None)
 
-    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Faust only warns of errors here."""
-        try:
-            for event in batch:
-                self._apply(event.message.value)
-        except Exception as error:
-            log.exception("%s cannot be recovered", self.topic)
-            asyncio.ensure_future(self.app.crash(error))  # noqa: RUF006  # it ends the process
-            raise
-
-    def _apply(self, records: Batch) -> None:
+    def read(self, records: Batch) -> None:
+        """Raises :class:`Overtaken`."""
         tp = records.tp
-        if records.epoch < self.floors.get(tp.partition, 0):  # from before a rebalance: it is read again
-            offsets = self.app.tables.recovery.active_offsets
-            if (known := offsets.get(tp)) is not None:
-                offsets[tp] = min(known, records[0].offset - 1)
-            return
         if tp.partition not in self.versions:
             if self._is_known(tp, records.next_offset - 1):
                 return
@@ -195,19 +143,24 @@ class ChangelogTable(faust.Table, Generic[Key]):  # type: ignore[type-arg]
             there is not None and (offset <= there or tp.partition in self.saying)
         )
 
+    def recovered(self, partitions: Iterable[TP]) -> None:
+        """All of it has been read."""
+        for tp in partitions:
+            found = self.versions.pop(tp.partition, None)
+            if found is not None:
+                self.ends[tp.partition] = self.app.tables.recovery.active_offsets[tp]
+                rows, decode = self.rows[tp.partition], self.coding.decode
+                self.overtaken[tp.partition] = [
+                    changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)
+                ]
+
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Write again what was overtaken, before the log is compacted and the higher version is gone. Faust does not look at errors
         here.
         """
         try:
             for tp in active_tps:
-                found = self.versions.pop(tp.partition, None)
-                if found is None:
-                    continue
-                self.ends[tp.partition] = self.app.tables.recovery.active_offsets[tp]
-                if found.overtaken:
-                    rows, decode = self.rows[tp.partition], self.coding.decode
-                    again = [changed(key, rows.get(decode(key)), found.highest[key]) for key in sorted(found.overtaken)]
+                if again := self.overtaken.pop(tp.partition, None):
                     await self._say(tp.partition, again)
         except Exception as error:
             log.exception("%s: what was overtaken could not be written again", self.topic)

@@ -205,9 +205,6 @@ class Consumer(base.Consumer):
     def leased(self) -> bool:
         return self._thread.leased
 
-    def epoch(self, tp: TP) -> int:
-        return self._thread.epoch[tp]
-
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         for tp in self.inflight.keys() - assigned:
             del self.inflight[tp]

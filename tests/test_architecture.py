@@ -36,7 +36,13 @@ ONLY_IN = {
         "deploy/topics.py",
         "deploy/topic_reader.py",
     ),
-    "faust": ("streams/app.py", "streams/changelog.py", "streams/stages.py", "streams/transport.py"),
+    "faust": (
+        "streams/app.py",
+        "streams/changelog.py",
+        "streams/recovery.py",
+        "streams/stages.py",
+        "streams/transport.py",
+    ),
     "aiokafka": (
         "streams/app.py",
         "streams/followed.py",
@@ -86,6 +92,7 @@ SHELL = (
     "streams/changelog.py",
     "streams/configurations.py",
     "streams/followed.py",
+    "streams/recovery.py",
     "streams/settings.py",
     "streams/told.py",
     "streams/transport.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from late_worker import HELD, LATE
 from on_kafka import DRAIN_SECONDS, Installation, ended, example, folded, worker
 
 from deploy.ahead import Prepared, prepare
@@ -21,6 +22,7 @@ from streams.indicators import decode
 
 PARTITIONS = 4
 FAILING = Path(__file__).with_name("failing_worker.py")
+LATE_WORKER = Path(__file__).with_name("late_worker.py")
 DAYS = 8
 
 
@@ -125,6 +127,29 @@ def test_a_worker_that_was_paused_writes_nothing_that_counts_and_goes_on_with_wh
         installation.say(last := [prepare(record) for record in simulate(1, DAYS + 1)][len(records) :])
         installation.drain()
         assert installation.facts() == folded([*records, *last])
+
+
+def test_what_was_fetched_in_one_recovery_is_no_part_of_the_next(
+    installation: Installation, records: list[Prepared], tmp_path: Path
+) -> None:
+    """It would count as read, and what lies before it would not be read at all."""
+    installation.configure()
+    parts = in_parts(records, 2)
+    installation.say(parts[0])
+    with ended(worker(installation, tmp_path / "1.log")):
+        installation.drain()
+    late = worker(installation, tmp_path / "late.log", batch_records="100", program=[str(LATE_WORKER)])
+    with ended(late):
+        late.wait_until_said(HELD)
+        other = worker(installation, tmp_path / "2.log")
+        with ended(other):
+            late.wait_until_said(LATE)
+            installation.say(parts[1])
+            for one in (late, other):
+                one.wait_until_ready()
+            installation.drain()
+            assert installation.facts() == folded(records)
+            assert late.stop() == other.stop() == 0
 
 
 def test_an_error_in_a_batch_ends_the_worker_and_loses_nothing(
