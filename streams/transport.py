@@ -7,6 +7,8 @@ recovery stay its own. What it leaves open, and this closes:
 - A stream acknowledges what its agent raised on, too. Here only :meth:`Batch.ack` counts, and only in order.
 - A fetch from before a seek can be delivered after it. Here each fetch carries the epoch of its partition, which every seek and
   assignment raises, in the thread that fetches.
+- A fetch that waits for records goes on waiting while partitions are assigned, paused and sought, and may take of any of them what
+  is dropped then, so that state is recovered with a gap. Here it is put back.
 - When state has been recovered, partitions are fetched again before they are sought, and after that the queues of agents are
   emptied: what came between would be lost, and its partition stand still. Here nothing is delivered to agents while there is a
   rebalance.
@@ -173,9 +175,15 @@ class ConsumerThread(base.AIOKafkaConsumerThread):
         self.bump(partitions)
         await super()._seek_wait(consumer, partitions)
 
-    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
-        records = await super()._fetch_records(*args, **options)
-        return {tp: (self.epoch[tp], fetched) for tp, fetched in records.items()}  # in the same step as the take
+    async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
+        """All in the same step as the take. What nobody wants now would be dropped: it is put back."""
+        taken, wanted = await super()._fetch_records(consumer, *args, **options), {}
+        for tp, records in taken.items():
+            if self.consumer.wants(tp):
+                wanted[tp] = (self.epoch[tp], records)
+            else:
+                consumer.seek(tp, records[0].offset)
+        return wanted
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         epochs = self.consumer.commit_epoch
@@ -205,13 +213,17 @@ class Consumer(base.Consumer):
     def leased(self) -> bool:
         return self._thread.leased
 
+    def wants(self, tp: TP) -> bool:
+        """From any thread: whether what is taken of it now is delivered, or sought again."""
+        return self.flow_active and tp in self._get_active_partitions()
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         for tp in self.inflight.keys() - assigned:
             del self.inflight[tp]
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        fetched, active = await self._wait_next_records(timeout)
+        fetched, _ = await self._wait_next_records(timeout)
         app, epochs = self.app, self._thread.epoch
         generation = app.consumer_generation_id
         for tp, (epoch, records) in (fetched or {}).items():
@@ -219,8 +231,8 @@ class Consumer(base.Consumer):
                 await asyncio.sleep(POLL_SECONDS)
             if not self._goes_on(generation):
                 return  # a seek to what is committed always follows
-            if active is not None and tp not in active and tp not in self._buffered_partitions:
-                continue
+            if not self.wants(tp):
+                continue  # paused since
             if not records or epoch != epochs[tp]:
                 continue  # fetched before the last seek: it will be fetched again
             app.monitor.track_tp_end_offset(tp, self.highwater(tp))

@@ -105,6 +105,10 @@ class Installation:
                 keep(standing, fact)
         return live(standing)
 
+    def rows(self, topic: str) -> int:
+        """How many stand in a changelog."""
+        return sum(value is not None for held in self.held(topic).values() for value in dict(held).values())
+
     def lag(self, *topics: str, stage: str = "streams") -> int:
         """Records of these topics that the stage has still to do."""
         return sum(end - committed for committed, end in self.reached(*topics, stage=stage))

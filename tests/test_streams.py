@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench.recovery import rows_of
 from late_worker import HELD, LATE
 from on_kafka import DRAIN_SECONDS, Installation, ended, example, folded, worker
 
@@ -132,7 +133,9 @@ def test_a_worker_that_was_paused_writes_nothing_that_counts_and_goes_on_with_wh
 def test_what_was_fetched_in_one_recovery_is_no_part_of_the_next(
     installation: Installation, records: list[Prepared], tmp_path: Path
 ) -> None:
-    """It would count as read, and what lies before it would not be read at all."""
+    """It would count as read, and what lies before it would not be read at all. And what a fetch takes that has waited since then
+    must not be missing.
+    """
     installation.configure()
     parts = in_parts(records, 2)
     installation.say(parts[0])
@@ -149,6 +152,7 @@ def test_what_was_fetched_in_one_recovery_is_no_part_of_the_next(
                 one.wait_until_ready()
             installation.drain()
             assert installation.facts() == folded(records)
+            assert rows_of(late) + rows_of(other) == sum(map(installation.rows, ("cases", "departments")))
             assert late.stop() == other.stop() == 0
 
 
