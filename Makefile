@@ -41,7 +41,8 @@ native: $(VENV)/.dev compiler ## compile the core: used from then on, until a so
 chaos: $(VENV)/.dev debian ## kill processes of a cluster under load, and compare  ARGS="--seconds 600"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-bench: $(VENV)/.dev $(PEERS)/.bench ## how fast it is on this machine                   ARGS="--only core --json"
+bench: $(VENV)/.dev $(PEERS)/.bench native ## how fast it is on this machine                   ARGS="--only core --json"
+	@$(if $(findstring --only core,$(ARGS)),,$(call installed,javac mvn,default-jdk-headless maven,make bench needs))
 	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 # The oldest Python resolves: what only old ones need is then in the lock, and newer ones do no harm to it.
